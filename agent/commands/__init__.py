@@ -1,0 +1,1 @@
+"""Subcommands of ``cordboard`` that belong to the agent."""

@@ -1,0 +1,1 @@
+"""The engines behind one shape each: voice activity, recognizer, turn, language model, voice."""

@@ -1,0 +1,1 @@
+"""The configuration file: its dataclasses (model) and how it is read from YAML nodes (load)."""

@@ -1,0 +1,215 @@
+"""Say what ``cordboard.yaml`` may hold: one frozen dataclass per mapping, defaults visible.
+
+A field's type says how its YAML text is converted (phone numbers stay ``str``), its default makes
+it optional, its attribute docstring is what ``cordboard schema`` shows to editors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Front(StrEnum):
+    """What stands before the UA workers."""
+
+    NONE = "none"
+    KAMAILIO = "kamailio"
+
+
+class LogFormat(StrEnum):
+    """How log lines look; ``auto`` is console on a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class SipConfig:
+    """Where SIP is heard."""
+
+    address: str = "0.0.0.0"
+    """Local address to listen on."""
+    public_address: str | None = None
+    """Address put into Contact and SDP behind NAT; none takes the local one of the route."""
+    udp_port: int = 5060
+    tcp_port: int | None = 5060
+    front: Front = Front.NONE
+    user_agent: str = "Cordboard"
+    answer_timeout_ms: int = 10_000
+    """How long a caller may hear ringing while the conversation gets ready, then 480."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """How much is taken on."""
+
+    calls: int | None = None
+    """Callers at once; none takes what the UA worker's build allows less one slot for refusing."""
+    retry_after_s: int = 10
+    """Retry-After of the 503 that a caller beyond the limit gets (RFC 3261 section 21.5.4)."""
+    max_call_s: int = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """RTP."""
+
+    address: str = "0.0.0.0"
+    """Local address of RTP sockets."""
+    public_address: str | None = None
+    """Address advertised in SDP; none takes the local address the caller's packets come to."""
+    port_min: int = 16_384
+    port_max: int = 16_883
+    """Even RTP ports in [port_min, port_max]; RTCP is the odd one above."""
+    drain_s: int = 30
+    """A closed port is not reused for so long."""
+    rtp_timeout_s: int = 30
+    """No RTP for so long from a leg that should send, and the call ends."""
+    jitter_max_ms: int = 120
+    """The jitter buffer never waits longer for a missing packet."""
+    record: bool = True
+    recordings_dir: str = "var/recordings"
+    apology_file: str | None = None
+    """WAV played when the conversation dies; none plays the one that ships."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnginesConfig:
+    """Which engines are used; ``auto`` takes the first choice whose model is present."""
+
+    recognizer: str = "auto"
+    """``auto``, ``vosk`` or ``whisper``."""
+    language_model: str = "auto"
+    """``auto`` or the manifest name of a GGUF model, or ``openai`` for ``language_model_url``."""
+    language_model_url: str | None = None
+    """Base URL of an OpenAI-compatible server inside the customer's network."""
+    voice: str = "auto"
+    turn_model: str = "smart-turn"
+    """``smart-turn`` or ``none``."""
+    threads: int = 2
+    """Threads of the language model."""
+    models_dir: str = "var/models"
+    cache_dir: str = "var/cache"
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleConfig:
+    """One exchange that shows the model how to answer."""
+
+    caller: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class FastLaneConfig:
+    """A reviewed answer that needs no model."""
+
+    when: tuple[str, ...]
+    """Phrases; matched on the recognised words."""
+    say: str
+    then: str = "listen"
+    """``listen``, ``goodbye`` or ``transfer:QUEUE``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnConfig:
+    """When the caller's turn is over, and what interrupts the agent."""
+
+    preset: str = "balanced"
+    """``eager``, ``balanced`` or ``patient``: sets every field below that is not given."""
+    provisional_ms: int | None = None
+    """Silence after which work on an answer begins."""
+    complete_ms: int | None = None
+    """Silence that ends a turn whose words and melody sound finished."""
+    incomplete_ms: int | None = None
+    """Silence that ends a turn that does not sound finished."""
+    digits_ms: int | None = None
+    """Silence that ends digits or a spelled name."""
+    barge_in_ms: int | None = None
+    """Caller speech that stops the agent."""
+    barge_in: bool = True
+    protect_greeting: bool = False
+    backchannels: tuple[str, ...] = ("mm-hm", "uh-huh", "okay", "yeah", "right", "i see")
+    """Words that do not interrupt while the agent speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """How long things may last."""
+
+    max_words: int = 25
+    """Words in one answer."""
+    no_input_ms: int = 8_000
+    """Silence of the caller before being asked."""
+    no_input_prompts: int = 2
+    """How often a silent caller is asked before the goodbye."""
+    max_call_s: int = 1_800
+    max_turn_s: int = 60
+    """A caller who speaks without pause for so long is answered all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """A persona."""
+
+    greeting: str
+    instructions: str
+    language: str = "en"
+    voice: str | None = None
+    examples: tuple[ExampleConfig, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    """Facts the agent may state; what is not here it does not know."""
+    unknown: str = "I am not sure about that."
+    """Said, in the model's own words or as it stands, when the answer is not in the knowledge."""
+    fast_lane: tuple[FastLaneConfig, ...] = ()
+    no_input: tuple[str, ...] = ("Are you still there?", "I can't hear you. Are you there?")
+    goodbye: str = "Thank you for calling. Goodbye."
+    filler: tuple[str, ...] = ("One moment.", "Let me see.")
+    turn: TurnConfig = field(default_factory=TurnConfig)
+    limits: AgentLimits = field(default_factory=AgentLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """One dial rule."""
+
+    agent: str
+    """Name under ``agents`` that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """Where call records are kept."""
+
+    url: str = "sqlite:///var/calls.db"
+    """An SQLAlchemy URL; a relative SQLite path is relative to the configuration file."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What is logged."""
+
+    format: LogFormat = LogFormat.AUTO
+    level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    pii: bool = False
+    """Keep numbers, transcripts and digits (``pii_*`` keys) in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    agents: dict[str, AgentConfig]
+    dialplan: tuple[RuleConfig, ...]
+    """The first rule takes every number."""
+    sip: SipConfig = field(default_factory=SipConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    engines: EnginesConfig = field(default_factory=EnginesConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    run_dir: str = "var/run"
+    """Where the processes' sockets are; relative to the configuration file."""

@@ -1,0 +1,64 @@
+"""Set up structlog: JSON or console, ``pii_*`` keys dropped unless they are wanted."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+from media.config.model import LogConfig, LogFormat
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure_log(config: LogConfig, role: str) -> None:
+    """Configure logging of this process once, to standard error.
+
+    Args:
+        config: the ``log`` section.
+        role: which process speaks; every line carries it.
+    """
+
+    def add_role(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        event.setdefault("role", role)
+        return event
+
+    def drop_pii(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        if not config.pii:
+            for key in [each for each in event if each.startswith("pii_")]:
+                del event[key]
+        return event
+
+    console = config.format is LogFormat.CONSOLE or (
+        config.format is LogFormat.AUTO and sys.stderr.isatty()
+    )
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        add_role,
+        drop_pii,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if not console:
+        processors.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            _LEVELS.get(config.level, logging.INFO)
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
