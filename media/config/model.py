@@ -90,8 +90,10 @@ class EnginesConfig:
     """``smart-turn`` or ``none``."""
     threads: int = 2
     """Threads of the language model."""
-    models_dir: str = "var/models"
+    models_dir: str | None = None
+    """None takes $CORDBOARD_MODELS, else ~/.cache/cordboard/models (shared by all set-ups)."""
     cache_dir: str = "var/cache"
+    """8 kHz audio of known sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class StorageConfig:
     """Where call records are kept."""
 
     url: str = "sqlite:///var/calls.db"
-    """An SQLAlchemy URL; a relative SQLite path is relative to the configuration file."""
+    """An SQLAlchemy URL; a relative SQLite path starts at ``home``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +214,6 @@ class Config:
     storage: StorageConfig = field(default_factory=StorageConfig)
     log: LogConfig = field(default_factory=LogConfig)
     run_dir: str = "var/run"
-    """Where the processes' sockets are; relative to the configuration file."""
+    """Where the processes' sockets are."""
+    home: str = "."
+    """Relative paths in this file start here; itself relative to the file's own folder."""
