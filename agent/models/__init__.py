@@ -1,0 +1,1 @@
+"""The models: what they are, where they come from, and which one is used."""
