@@ -1,0 +1,344 @@
+"""Every message between the control process and a UA worker.
+
+A *leg* is one dialog of a worker. Its number is chosen by whoever starts it and is never used
+again by that worker: positive for inbound legs (the worker counts from 1), negative for outbound
+ones (control counts from -1 downwards). The first message about an inbound leg is UaInvite, the
+last about any leg is UaDisconnected, exactly once. A command for a leg that is gone is dropped.
+
+An inbound call::
+
+    worker                          control
+      UaInvite            ------>
+                          <------   UaRinging (any number of times)
+                          <------   UaAnswer, or UaReject
+      UaNegotiated        ------>   (again after every re-INVITE, UPDATE, hold)
+      UaConfirmed         ------>   (the ACK came)
+                          <------   UaHangup
+      UaDisconnected      ------>   (always, whoever ended it)
+
+An outbound call::
+
+                          <------   UaDial
+      UaProgress (18x)    ------>
+      UaNegotiated        ------>
+      UaConfirmed         ------>
+      UaDisconnected      ------>   (also where the call was never answered: status says why)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from media.messages import Message, from_wire, to_wire
+
+
+class EndedBy(StrEnum):
+    """Which side ended a leg."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class UaSettings(Message):
+    """How a worker is set up; travels on its command line, see :func:`settings_text`."""
+
+    address: str = "0.0.0.0"
+    """Local address to listen on."""
+    public_address: str | None = None
+    """Address put into Contact and Via behind NAT."""
+    udp_port: int = 5060
+    """0 takes any free port; UaReady tells which."""
+    tcp_port: int | None = 5060
+    callers: int | None = None
+    """Inbound legs at once; None takes the build's slots less one, which is kept for refusing."""
+    retry_after_s: int = 10
+    user_agent: str = "Cordboard"
+    session_expires_s: int = 1_800
+    """RFC 4028 Session-Expires that we ask for; 90 or more."""
+    media_port_min: int = 40_000
+    """pjsua2 binds idle sockets from here on, to loopback, and sends nothing from them."""
+    log_level: str = "info"
+    log_format: str = "auto"
+    log_pii: bool = False
+
+
+def settings_text(settings: UaSettings) -> str:
+    """Serialize settings for the ``--settings`` argument of ``python -m edge.ua``."""
+    return json.dumps(to_wire(settings))
+
+
+def parse_settings(text: str) -> UaSettings:
+    """Parse what :func:`settings_text` wrote.
+
+    Raises:
+        MessageError: the object is not settings.
+        ValueError: the text is not JSON.
+    """
+    body = json.loads(text)
+    parsed = from_wire({**body, "type": "UaSettings"})
+    assert isinstance(parsed, UaSettings)
+    return parsed
+
+
+# ---------------------------------------------------------------- worker -> control
+
+
+@dataclass(frozen=True, slots=True)
+class UaReady(Message):
+    """First message: the sockets are bound, INVITEs are taken from now on."""
+
+    slots: int
+    """Legs that the pjsua2 build allows at once."""
+    callers: int
+    """Inbound legs that this worker takes before it refuses."""
+    udp_port: int
+    tcp_port: int | None
+    pjsip_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class UaHeartbeat(Message):
+    """Sent by the SIP thread itself every 500 ms; a hung pjsua2 sends none."""
+
+    at_ns: int
+    legs: int
+    """Legs that hold a slot now."""
+    refused: int = 0
+    """INVITEs answered 503 since the start because the worker was full or draining."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaInvite(Message):
+    """A new inbound leg; 100 has been sent, nothing else.
+
+    INVITEs that cannot be served (no audio, no codec of ours, broken SDP, worker full) are
+    answered by the worker and are not reported.
+    """
+
+    leg: int
+    sip_call_id: str
+    from_uri: str
+    """``sip:...`` without display name and parameters of the header."""
+    from_display: str
+    to_uri: str
+    request_uri: str
+    contact_uri: str
+    source: str
+    """``address:port`` that the INVITE came from."""
+    transport: str
+    """``UDP``, ``TCP`` or ``TLS``."""
+    local_address: str
+    """Our address on the route to the source: what SDP must carry unless configured otherwise."""
+    offer: str
+    """The SDP, empty for a late offer (then ours goes into the 200 and theirs comes in the ACK)."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """All other headers by lower-case full name; repeated ones joined by ``", "``."""
+    replaces_leg: int | None = None
+    """The leg of this worker that the caller takes over (RFC 3891); it ends on answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaProgress(Message):
+    """A provisional response came for an outbound leg."""
+
+    leg: int
+    status: int
+    reason: str
+    sdp: str = ""
+    """Early media's SDP, empty without."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaNegotiated(Message):
+    """An offer/answer round is complete, the first one or a later one."""
+
+    leg: int
+    local_sdp: str
+    """As it went over the wire."""
+    remote_sdp: str
+    generation: int
+    """1 for the first round of the leg, then counting."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaConfirmed(Message):
+    """The dialog is up: the ACK came (inbound) or the 200 came (outbound)."""
+
+    leg: int
+    at_ns: int
+    sip_call_id: str
+    local_tag: str
+    remote_tag: str
+    remote_contact: str
+    """Contact URI of the peer: with Call-ID and tags it makes a ``Replaces`` for another dialog."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaDigit(Message):
+    """One DTMF digit by SIP INFO (``application/dtmf-relay`` or ``application/dtmf``)."""
+
+    leg: int
+    digit: str
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UaReferred(Message):
+    """The peer asked us to call somebody (REFER); it was answered 603, control decides the rest."""
+
+    leg: int
+    refer_to: str
+    """URI without Replaces."""
+    referred_by: str = ""
+    replaces_sip_call_id: str = ""
+    """Empty for a blind transfer."""
+    replaces_to_tag: str = ""
+    replaces_from_tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UaTransferStatus(Message):
+    """News about our UaRefer; the first ``final`` is the one that counts, none may ever come."""
+
+    leg: int
+    status: int
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UaCommandFailed(Message):
+    """pjsua2 refused a command; the leg goes on unless UaDisconnected says otherwise."""
+
+    leg: int
+    command: str
+    """Name of the message, as ``UaReinvite``."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UaDisconnected(Message):
+    """A leg is over and its slot is free; the last message about it."""
+
+    leg: int
+    sip_status: int
+    """200 after BYE, else the final status of the INVITE (487 after CANCEL)."""
+    reason: str
+    by: EndedBy
+    reason_header: str = ""
+    """``Reason`` of the BYE or CANCEL (RFC 3326), as ``Q.850;cause=16``."""
+
+
+# ---------------------------------------------------------------- control -> worker
+
+
+@dataclass(frozen=True, slots=True)
+class UaRinging(Message):
+    """Send 180, or 183 without SDP."""
+
+    leg: int
+    status: int = 180
+
+
+@dataclass(frozen=True, slots=True)
+class UaAnswer(Message):
+    """Send 200 with media's address."""
+
+    leg: int
+    media_address: str
+    media_port: int
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    """In our order of preference; the first that the offer has is taken."""
+    dtmf_payload_type: int | None = 101
+    """Used in our own offers; an answer repeats the offerer's. None turns telephone-event off."""
+    ptime_ms: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class UaReject(Message):
+    """Refuse an inbound leg that is not answered yet."""
+
+    leg: int
+    status: int
+    reason: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UaHangup(Message):
+    """End a leg in whatever state: BYE, CANCEL, or a final response with ``status``."""
+
+    leg: int
+    status: int = 480
+    """Used only where an inbound leg is not answered yet."""
+    reason: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Such as ``Reason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaDial(Message):
+    """Place a call; news come as UaProgress, UaNegotiated, UaConfirmed, UaDisconnected."""
+
+    leg: int
+    """Negative, never used before on this worker."""
+    to_uri: str
+    from_uri: str
+    media_address: str
+    media_port: int
+    from_display: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    dtmf_payload_type: int | None = 101
+    ptime_ms: int = 20
+    user: str = ""
+    """Digest credentials, none where empty."""
+    password: str = ""
+    proxy: str = ""
+    """Outbound proxy URI, ``sip:host;lr``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaHold(Message):
+    """Put the peer on hold (re-INVITE, sendonly) or take it off."""
+
+    leg: int
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UaReinvite(Message):
+    """Offer anew, with a changed address, port or codec list."""
+
+    leg: int
+    media_address: str
+    media_port: int
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    dtmf_payload_type: int | None = 101
+    ptime_ms: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class UaRefer(Message):
+    """Send REFER in the dialog; UaTransferStatus tells how it goes, the BYE is control's to ask."""
+
+    leg: int
+    refer_to: str
+    """As it goes into the header, with a ``?Replaces=`` where wanted (:func:`replaces_uri`)."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UaLimit(Message):
+    """Change how many inbound legs are taken; 0 drains: every new INVITE gets 503."""
+
+    callers: int
+    retry_after_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class UaShutdown(Message):
+    """BYE every leg and exit with 0."""
