@@ -103,9 +103,9 @@ class ModelSpec:
     @property
     def digest(self) -> str:
         """SHA-256 over what the finished model must be; a marker with another one is stale."""
-        sums = [asdict(each) for each in self.files] or [
-            each.sha256 for each in self.sources if isinstance(each, ArchiveSource)
-        ]
+        sums: list[object] = [asdict(each) for each in self.files]
+        if not sums:
+            sums = [each.sha256 for each in self.sources if isinstance(each, ArchiveSource)]
         return hashlib.sha256(json.dumps([self.name, sums]).encode()).hexdigest()
 
 

