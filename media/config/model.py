@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from media.config.checks import (
+    Address,
+    Between,
+    DatabaseUrl,
+    OneOf,
+    PathText,
+    Port,
+)
 
 
 class Front(StrEnum):
@@ -29,15 +39,15 @@ class LogFormat(StrEnum):
 class SipConfig:
     """Where SIP is heard."""
 
-    address: str = "0.0.0.0"
+    address: Address = "0.0.0.0"
     """Local address to listen on."""
-    public_address: str | None = None
+    public_address: Address | None = None
     """Address put into Contact and SDP behind NAT; none takes the local one of the route."""
-    udp_port: int = 5060
-    tcp_port: int | None = 5060
+    udp_port: Port = 5060
+    tcp_port: Port | None = 5060
     front: Front = Front.NONE
     user_agent: str = "Cordboard"
-    answer_timeout_ms: int = 10_000
+    answer_timeout_ms: Annotated[int, Between(500, 180_000, "ms")] = 10_000
     """How long a caller may hear ringing while the conversation gets ready, then 480."""
 
 
@@ -45,33 +55,33 @@ class SipConfig:
 class LimitsConfig:
     """How much is taken on."""
 
-    calls: int | None = None
+    calls: Annotated[int, Between(1, 100_000)] | None = None
     """Callers at once; none takes what the UA worker's build allows less one slot for refusing."""
-    retry_after_s: int = 10
+    retry_after_s: Annotated[int, Between(0, 3_600, "s")] = 10
     """Retry-After of the 503 that a caller beyond the limit gets (RFC 3261 section 21.5.4)."""
-    max_call_s: int = 3_600
+    max_call_s: Annotated[int, Between(1, 86_400, "s")] = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class MediaConfig:
     """RTP."""
 
-    address: str = "0.0.0.0"
+    address: Address = "0.0.0.0"
     """Local address of RTP sockets."""
-    public_address: str | None = None
+    public_address: Address | None = None
     """Address advertised in SDP; none takes the local address the caller's packets come to."""
-    port_min: int = 16_384
-    port_max: int = 16_883
+    port_min: Annotated[int, Between(1_024, 65_534)] = 16_384
+    port_max: Annotated[int, Between(1_025, 65_535)] = 16_883
     """Even RTP ports in [port_min, port_max]; RTCP is the odd one above."""
-    drain_s: int = 30
+    drain_s: Annotated[int, Between(0, 600, "s")] = 30
     """A closed port is not reused for so long."""
-    rtp_timeout_s: int = 30
+    rtp_timeout_s: Annotated[int, Between(1, 3_600, "s")] = 30
     """No RTP for so long from a leg that should send, and the call ends."""
-    jitter_max_ms: int = 120
+    jitter_max_ms: Annotated[int, Between(20, 1_000, "ms")] = 120
     """The jitter buffer never waits longer for a missing packet."""
     record: bool = True
-    recordings_dir: str = "var/recordings"
-    apology_file: str | None = None
+    recordings_dir: PathText = "var/recordings"
+    apology_file: PathText | None = None
     """WAV played when the conversation dies; none plays the one that ships."""
 
 
@@ -79,20 +89,20 @@ class MediaConfig:
 class EnginesConfig:
     """Which engines are used; ``auto`` takes the first choice whose model is present."""
 
-    recognizer: str = "auto"
+    recognizer: Annotated[str, OneOf(("auto", "vosk", "whisper"))] = "auto"
     """``auto``, ``vosk`` or ``whisper``."""
     language_model: str = "auto"
     """``auto`` or the manifest name of a GGUF model, or ``openai`` for ``language_model_url``."""
     language_model_url: str | None = None
     """Base URL of an OpenAI-compatible server inside the customer's network."""
     voice: str = "auto"
-    turn_model: str = "smart-turn"
+    turn_model: Annotated[str, OneOf(("smart-turn", "none"))] = "smart-turn"
     """``smart-turn`` or ``none``."""
-    threads: int = 2
+    threads: Annotated[int, Between(1, 256)] = 2
     """Threads of the language model."""
-    models_dir: str | None = None
+    models_dir: PathText | None = None
     """None takes $CORDBOARD_MODELS, else ~/.cache/cordboard/models (shared by all set-ups)."""
-    cache_dir: str = "var/cache"
+    cache_dir: PathText = "var/cache"
     """8 kHz audio of known sentences."""
 
 
@@ -119,17 +129,17 @@ class FastLaneConfig:
 class TurnConfig:
     """When the caller's turn is over, and what interrupts the agent."""
 
-    preset: str = "balanced"
+    preset: Annotated[str, OneOf(("eager", "balanced", "patient"))] = "balanced"
     """``eager``, ``balanced`` or ``patient``: sets every field below that is not given."""
-    provisional_ms: int | None = None
+    provisional_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Silence after which work on an answer begins."""
-    complete_ms: int | None = None
+    complete_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Silence that ends a turn whose words and melody sound finished."""
-    incomplete_ms: int | None = None
+    incomplete_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Silence that ends a turn that does not sound finished."""
-    digits_ms: int | None = None
+    digits_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Silence that ends digits or a spelled name."""
-    barge_in_ms: int | None = None
+    barge_in_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Caller speech that stops the agent."""
     barge_in: bool = True
     protect_greeting: bool = False
@@ -141,14 +151,14 @@ class TurnConfig:
 class AgentLimits:
     """How long things may last."""
 
-    max_words: int = 25
+    max_words: Annotated[int, Between(3, 500)] = 25
     """Words in one answer."""
-    no_input_ms: int = 8_000
+    no_input_ms: Annotated[int, Between(1_000, 120_000, "ms")] = 8_000
     """Silence of the caller before being asked."""
-    no_input_prompts: int = 2
+    no_input_prompts: Annotated[int, Between(0, 10)] = 2
     """How often a silent caller is asked before the goodbye."""
-    max_call_s: int = 1_800
-    max_turn_s: int = 60
+    max_call_s: Annotated[int, Between(1, 86_400, "s")] = 1_800
+    max_turn_s: Annotated[int, Between(2, 600, "s")] = 60
     """A caller who speaks without pause for so long is answered all the same."""
 
 
@@ -185,7 +195,7 @@ class RuleConfig:
 class StorageConfig:
     """Where call records are kept."""
 
-    url: str = "sqlite:///var/calls.db"
+    url: Annotated[str, DatabaseUrl()] = "sqlite:///var/calls.db"
     """An SQLAlchemy URL; a relative SQLite path starts at ``home``."""
 
 
@@ -194,7 +204,7 @@ class LogConfig:
     """What is logged."""
 
     format: LogFormat = LogFormat.AUTO
-    level: str = "info"
+    level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
     """``debug``, ``info``, ``warning`` or ``error``."""
     pii: bool = False
     """Keep numbers, transcripts and digits (``pii_*`` keys) in the log."""
@@ -213,7 +223,7 @@ class Config:
     engines: EnginesConfig = field(default_factory=EnginesConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     log: LogConfig = field(default_factory=LogConfig)
-    run_dir: str = "var/run"
+    run_dir: PathText = "var/run"
     """Where the processes' sockets are."""
     home: str = "."
     """Relative paths in this file start here; itself relative to the file's own folder."""
