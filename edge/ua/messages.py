@@ -115,7 +115,7 @@ class UaInvite(Message):
     """A new inbound leg; 100 has been sent, nothing else.
 
     INVITEs that cannot be served (no audio, no codec of ours, broken SDP, worker full) are
-    answered by the worker and are not reported.
+    answered by the worker and reported as UaRefused instead.
     """
 
     leg: int
@@ -138,6 +138,22 @@ class UaInvite(Message):
     """All other headers by lower-case full name; repeated ones joined by ``", "``."""
     replaces_leg: int | None = None
     """The leg of this worker that the caller takes over (RFC 3891); it ends on answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaRefused(Message):
+    """The worker answered an INVITE finally by itself; it has no leg and gets no other message."""
+
+    sip_call_id: str
+    from_uri: str
+    to_uri: str
+    source: str
+    """``address:port`` that the INVITE came from."""
+    transport: str
+    sip_status: int
+    """486 or 503 when full or draining, 488 for an offer without a codec of ours, 400 ..."""
+    reason: str
+    """One line for the call record, as ``full`` or ``no codec of ours in the offer``."""
 
 
 @dataclass(frozen=True, slots=True)
