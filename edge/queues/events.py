@@ -69,6 +69,14 @@ class OfferAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferPickedUp:
+    """A member picked up and hears the whisper: the other phones stop ringing."""
+
+    ticket: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferEnded:
     """A member's offer ended without a connection."""
 
@@ -116,6 +124,7 @@ class DeadlinePassed:
 FloorEvent = (
     CallerJoined
     | CallerLeft
+    | OfferPickedUp
     | OfferAccepted
     | OfferEnded
     | TalkEnded

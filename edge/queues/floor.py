@@ -36,6 +36,7 @@ from edge.queues.events import (
     MemberPaused,
     OfferAccepted,
     OfferEnded,
+    OfferPickedUp,
     OfferResult,
     Ring,
     SendBack,
@@ -127,6 +128,8 @@ class Floor:
                 return self._join(event, now_ns)
             case CallerLeft():
                 return self._leave(event.ticket, now_ns)
+            case OfferPickedUp():
+                return self._pick_up(event, now_ns)
             case OfferAccepted():
                 return self._accept(event, now_ns)
             case OfferEnded():
@@ -193,6 +196,15 @@ class Floor:
         member.queue = caller.rules.name
         member.wrap_up_ns = caller.rules.wrap_up_ns
         return self._release(caller, event.member, now_ns)
+
+    def _pick_up(self, event: OfferPickedUp, now_ns: int) -> list[FloorAction]:
+        caller = self.waiting.get(event.ticket)
+        if caller is None or event.member not in caller.offers:
+            return []
+        caller.offers.discard(event.member)
+        stops = self._release(caller, event.member, now_ns)
+        caller.offers.add(event.member)
+        return stops
 
     def _release(self, caller: Waiting, winner: str | None, now_ns: int) -> list[FloorAction]:
         stops: list[FloorAction] = []

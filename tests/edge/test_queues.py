@@ -19,6 +19,7 @@ from edge.queues.events import (
     MemberPaused,
     OfferAccepted,
     OfferEnded,
+    OfferPickedUp,
     OfferResult,
     Ring,
     SendBack,
@@ -99,6 +100,15 @@ def test_ring_all_has_one_winner() -> None:
     assert f.receive(OfferAccepted("a", "m2"), S) == []
     assert f.members["m1"].activity is Activity.BUSY
     assert f.members["m2"].activity is Activity.IDLE
+
+
+def test_a_pick_up_stops_the_others_and_a_decline_rings_them_again() -> None:
+    """While one listens to the whisper nobody else rings; if it declines, the others do."""
+    f = floor(Strategy.RING_ALL, count=2)
+    f.receive(CallerJoined("a", "help"), 0)
+    assert f.receive(OfferPickedUp("a", "m1"), S) == [StopRinging("a", "m0", True)]
+    assert f.receive(OfferPickedUp("a", "m0"), S) == []
+    assert rung(f.receive(OfferEnded("a", "m1", OfferResult.DECLINED), 2 * S)) == [("a", "m0")]
 
 
 def test_a_caller_who_leaves_stops_the_ringing() -> None:
