@@ -1,0 +1,356 @@
+"""Run one llama.cpp context in one thread, for many sequences.
+
+Everything that touches the context happens in the engine's thread; other threads only put closures
+into its queue. A step is: take commands, choose a batch (:mod:`agent.engines.llama_schedule`),
+decode it, sample for every sequence that is due, tell the listeners. A cancelled job is gone at
+the next step.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from agent.engines.llama_cache import SequenceCache
+from agent.engines.llama_context import BatchToken
+from agent.engines.llama_sample import Sampler, SamplingOptions, TextStream
+from agent.engines.llama_schedule import BatchPlan, Rank, Slice, Work
+from media import LocalError
+
+_log = structlog.get_logger(__name__)
+
+_FIRST_TOKENS = 6
+"""An answer's first clause: until then it goes before other calls' later tokens."""
+
+
+class TokenModel(Protocol):
+    """What the engine needs of a model's vocabulary."""
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """Return the bytes of a token."""
+        ...
+
+    def ends(self, token: int) -> bool:
+        """Return whether a token ends an answer."""
+        ...
+
+
+class TokenContext(Protocol):
+    """What the engine needs of a context; :class:`agent.engines.llama_context.LlamaContext`."""
+
+    def decode(self, tokens: Sequence[BatchToken]) -> bool:
+        """Compute a batch; False where there is no room."""
+        ...
+
+    def logits(self, index: int) -> NDArray[np.float32]:
+        """Return what follows a batch index."""
+        ...
+
+    def share(self, source: int, target: int, tokens: int) -> None:
+        """Let a sequence see another's first cells."""
+        ...
+
+    def cut(self, sequence: int, keep: int) -> bool:
+        """Forget a sequence from a position on; False where the model cannot."""
+        ...
+
+    def clear(self, sequence: int) -> None:
+        """Forget a sequence."""
+        ...
+
+
+class Grammar(Protocol):
+    """Narrows what may be said."""
+
+    def choose(self, logits: NDArray[np.float32], preferred: int) -> int:
+        """Return the preferred token where it is allowed, else the likeliest allowed one."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """Note a token that was said."""
+        ...
+
+    def close(self) -> None:
+        """Free it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobStats:
+    """What one prompt cost."""
+
+    reused_tokens: int = 0
+    """Tokens of the prompt that were in the cache."""
+    prefilled_tokens: int = 0
+    generated_tokens: int = 0
+    first_token_ms: float | None = None
+    """From the submission to the first sampled token."""
+    total_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class Job:
+    """One prompt, and perhaps its answer. Callbacks are called in the engine's thread."""
+
+    prompt: list[int]
+    max_tokens: int
+    """0 only fills the cache."""
+    rank: Rank
+    on_text: Callable[[str], None]
+    on_end: Callable[[JobStats, Exception | None], None]
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    grammar: Grammar | None = None
+    submitted_ns: int = 0
+    cancelled: bool = False
+    """Set by any thread; obeyed at the next step."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One sequence and its job."""
+
+    sequence: int
+    cache: SequenceCache = field(default_factory=SequenceCache)
+    job: Job | None = None
+    pending: list[int] = field(default_factory=list)
+    """Tokens to compute, in order; while an answer runs, its newest token."""
+    sampler: Sampler | None = None
+    text: TextStream = field(default_factory=TextStream)
+    generated: int = 0
+    served_ns: int = 0
+    reused: int = 0
+    prefilled: int = 0
+    first_token_ms: float | None = None
+
+
+class LlamaEngine:
+    """The thread that owns a context."""
+
+    def __init__(
+        self,
+        context: TokenContext,
+        model: TokenModel,
+        *,
+        plan: BatchPlan | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            context: from now on used by the engine's thread only.
+            model: its vocabulary.
+            plan: how batches are made.
+            on_stop: called in the thread after the last step, to free the context.
+        """
+        self._context = context
+        self._model = model
+        self._plan = plan or BatchPlan()
+        self._on_stop = on_stop
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lanes: dict[int, _Lane] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="llama", daemon=True)
+        self._thread.start()
+
+    def submit(self, sequence: int, job: Job) -> None:
+        """Give a sequence a job; the one it had is cancelled."""
+        job.submitted_ns = time.monotonic_ns()
+        self._commands.put(lambda: self._begin(sequence, job))
+
+    def share(self, source: int, target: int) -> None:
+        """Make ``target`` a copy of what ``source`` holds."""
+        self._commands.put(lambda: self._share(source, target))
+
+    def clear(self, sequence: int) -> None:
+        """Forget a sequence and its job."""
+        self._commands.put(lambda: self._clear(sequence))
+
+    def wake(self) -> None:
+        """Let the thread look for cancelled jobs."""
+        self._commands.put(lambda: None)
+
+    def stop(self) -> None:
+        """End the thread; jobs end with an error."""
+
+        def _stop() -> None:
+            self._stopping = True
+
+        self._commands.put(_stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._take_commands()
+            self._drop_cancelled()
+            try:
+                self._step(time.monotonic_ns())
+            except Exception as fault:  # one broken batch ends its calls' answers, not the engine
+                _log.error("language_model_failed", exc_info=True)
+                self._fail_all(fault)
+        self._fail_all(LocalError("the language model stopped"))
+        self._on_stop()
+
+    def _take_commands(self) -> None:
+        idle = not any(lane.pending for lane in self._lanes.values())
+        if idle and not self._stopping:
+            self._commands.get()()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            command()
+
+    def _drop_cancelled(self) -> None:
+        for lane in self._lanes.values():
+            if lane.job is not None and lane.job.cancelled:
+                self._end(lane, None)
+
+    def _fail_all(self, fault: Exception) -> None:
+        for lane in self._lanes.values():
+            if lane.job is not None:
+                self._end(lane, fault)
+            self._forget(lane)
+
+    def _lane(self, sequence: int) -> _Lane:
+        return self._lanes.setdefault(sequence, _Lane(sequence))
+
+    def _forget(self, lane: _Lane) -> None:
+        self._context.clear(lane.sequence)
+        lane.cache.cut(0)
+
+    def _clear(self, sequence: int) -> None:
+        lane = self._lane(sequence)
+        if lane.job is not None:
+            self._end(lane, None)
+        self._forget(lane)
+
+    def _share(self, source: int, target: int) -> None:
+        origin, lane = self._lane(source), self._lane(target)
+        self._clear(target)
+        if origin.cache.tokens:
+            self._context.share(source, target, len(origin.cache.tokens))
+            lane.cache.append(origin.cache.tokens)
+
+    def _begin(self, sequence: int, job: Job) -> None:
+        lane = self._lane(sequence)
+        if lane.job is not None:
+            self._end(lane, None)
+        rollback = lane.cache.plan(job.prompt, answer=job.max_tokens > 0)
+        keep = rollback.keep
+        if rollback.cut and not self._context.cut(sequence, keep):
+            self._forget(lane)
+            keep = 0
+        lane.cache.cut(keep)
+        lane.job = job
+        lane.pending = job.prompt[keep:] if rollback.append else []
+        lane.sampler = Sampler(job.sampling)
+        lane.text = TextStream()
+        lane.generated = 0
+        lane.served_ns = job.submitted_ns
+        lane.reused, lane.prefilled = keep, len(lane.pending)
+        lane.first_token_ms = None
+        if not lane.pending:
+            self._end(lane, None)
+
+    def _end(self, lane: _Lane, fault: Exception | None) -> None:
+        job, lane.job = lane.job, None
+        lane.pending = []
+        if job is None:
+            return
+        if job.grammar is not None:
+            job.grammar.close()
+        rest = lane.text.flush()
+        if rest and not job.cancelled:
+            job.on_text(rest)
+        total_ms = (time.monotonic_ns() - job.submitted_ns) / 1e6
+        job.on_end(
+            JobStats(lane.reused, lane.prefilled, lane.generated, lane.first_token_ms, total_ms),
+            fault,
+        )
+
+    def _work(self, lane: _Lane) -> Work:
+        assert lane.job is not None
+        rank = lane.job.rank
+        if rank <= Rank.EARLY and lane.generated >= _FIRST_TOKENS:
+            rank = Rank.LATER
+        return Work(lane.sequence, rank, len(lane.pending), lane.served_ns)
+
+    def _step(self, now_ns: int) -> None:
+        works = [self._work(lane) for lane in self._lanes.values() if lane.pending]
+        slices = [each for each in self._plan.choose(works, now_ns) if each.tokens]
+        if not slices:
+            return
+        batch, due = self._compose(slices)
+        if not self._context.decode(batch):
+            self._no_room(slices)
+            return
+        for each in slices:
+            lane = self._lanes[each.sequence]
+            lane.cache.append(lane.pending[: each.tokens])
+            lane.pending = lane.pending[each.tokens :]
+            lane.served_ns = now_ns
+        for sequence, index in due.items():
+            self._advance(self._lanes[sequence], index)
+
+    def _compose(self, slices: Sequence[Slice]) -> tuple[list[BatchToken], dict[int, int]]:
+        """Return the batch, and the batch index of every sequence's last token if all are in."""
+        batch: list[BatchToken] = []
+        due: dict[int, int] = {}
+        for each in slices:
+            lane = self._lanes[each.sequence]
+            start = len(lane.cache.tokens)
+            complete = each.tokens == len(lane.pending)
+            for offset, token in enumerate(lane.pending[: each.tokens]):
+                wanted = complete and offset == each.tokens - 1 and self._answers(lane)
+                batch.append(BatchToken(token, start + offset, each.sequence, wanted))
+            if complete:
+                due[each.sequence] = len(batch) - 1
+        return batch, due
+
+    @staticmethod
+    def _answers(lane: _Lane) -> bool:
+        return lane.job is not None and lane.job.max_tokens > 0
+
+    def _no_room(self, slices: Sequence[Slice]) -> None:
+        """End the youngest job of the batch: the cache is full."""
+        lanes = [self._lanes[each.sequence] for each in slices]
+        youngest = max(lanes, key=lambda lane: lane.job.submitted_ns if lane.job else 0)
+        _log.error("language_model_cache_full", sequence=youngest.sequence)
+        self._end(youngest, LocalError("the language model's cache is full"))
+        self._forget(youngest)
+
+    def _advance(self, lane: _Lane, index: int) -> None:
+        """Sample the next token of a sequence whose tokens are all computed."""
+        job = lane.job
+        if job is None or job.cancelled or job.max_tokens == 0:
+            self._end(lane, None)
+            return
+        assert lane.sampler is not None
+        logits = self._context.logits(index)
+        token = lane.sampler.choose(logits)
+        if job.grammar is not None:
+            token = job.grammar.choose(logits, token)
+        if lane.first_token_ms is None:
+            lane.first_token_ms = (time.monotonic_ns() - job.submitted_ns) / 1e6
+        if self._model.ends(token):
+            self._end(lane, None)
+            return
+        lane.sampler.accept(token)
+        if job.grammar is not None:
+            job.grammar.accept(token)
+        lane.generated += 1
+        if text := lane.text.receive(self._model.piece(token)):
+            job.on_text(text)
+        if lane.generated >= job.max_tokens:
+            self._end(lane, None)
+        else:
+            lane.pending = [token]
