@@ -177,6 +177,8 @@ class AgentConfig:
     """Said, in the model's own words or as it stands, when the answer is not in the knowledge."""
     fast_lane: tuple[FastLaneConfig, ...] = ()
     no_input: tuple[str, ...] = ("Are you still there?", "I can't hear you. Are you there?")
+    not_heard: str = "Sorry, I did not catch that."
+    """Said when the caller spoke but no word was understood."""
     goodbye: str = "Thank you for calling. Goodbye."
     filler: tuple[str, ...] = ("One moment.", "Let me see.")
     turn: TurnConfig = field(default_factory=TurnConfig)
