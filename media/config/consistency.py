@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
+
+from media.config.calendar import parse_date_span, parse_weekdays
 from media.config.model import Config
+from media.config.pattern import parse_pattern
 from media.config.read import Problem, Reading, did_you_mean
+from media.config.routing import ActionConfig, MatchConfig, RuleConfig
+from media.config.secrets import Credentials
+from media.config.trunks import TrunkConfig
+
+BUILT_IN_VARIABLES = ("called", "caller", "trunk")
+ACTIONS = ("agent", "queue", "number", "announce", "reject", "rule")
+_PLACE_HOLDER = re.compile(r"\{([^{}]*)\}")
+_REFUSALS = (480, 486, 503)
+_LEAST_PORTS = 2
 
 
 def check_consistency(config: Config, reading: Reading) -> list[Problem]:
@@ -16,28 +30,194 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     Returns:
         warnings: what works and should still be looked at.
     """
-    if config.media.port_max - config.media.port_min < 1:
+    warnings: list[Problem] = []
+    _check_sections(config, reading)
+    for name, trunk in config.trunks.items():
+        _check_trunk(f"trunks.{name}", trunk, reading, warnings)
+    for name, hours in config.hours.items():
+        _check_keys(f"hours.{name}.open", hours.open, parse_weekdays, reading)
+        _check_keys(f"hours.{name}.special", hours.special, parse_date_span, reading)
+    rules = [each for each in config.dialplan if each.name]
+    seen: set[str] = set()
+    for path, rule in rules_with_paths(config, reading):
+        _check_match(f"{path}.match", rule.match, reading)
+        _check_action(path, rule, _variables(rule), rules, reading)
+        if rule.name in seen:
+            reading.note_at(f"{path}.name", f'another rule is already named "{rule.name}"')
+        seen.add(rule.name or "")
+    for name, queue in config.queues.items():
+        path = f"queues.{name}"
+        _check_reference(f"{path}.hours", "hours", queue.hours, _names(reading, "hours"), reading)
+        if queue.on_failure is not None:
+            _check_action(f"{path}.on_failure", queue.on_failure, None, rules, reading)
+    return warnings
+
+
+def rules_with_paths(config: Config, reading: Reading) -> list[tuple[str, RuleConfig]]:
+    """Return each rule with its path in the file, which differs when flawed rules were left out."""
+    indices = [each for each in reading.kept.get("dialplan", range(len(config.dialplan)))]
+    return [
+        (f"dialplan[{index}]", rule) for index, rule in zip(indices, config.dialplan, strict=True)
+    ]
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is not defined, and which are."""
+    names = list(known)
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    hint = did_you_mean(name, names) or f"; known: {shown or 'none'}"
+    return f'unknown {kind} "{name}"{hint}'
+
+
+def _names(reading: Reading, section: str) -> list[str]:
+    return reading.names.get(section, [])
+
+
+def _check_reference(
+    path: str, kind: str, name: str | None, known: Iterable[str], reading: Reading
+) -> None:
+    if name is not None and name not in known:
+        reading.note_at(path, unknown(kind, name, known))
+
+
+def _check_sections(config: Config, reading: Reading) -> None:
+    if config.media.port_max - config.media.port_min < _LEAST_PORTS - 1:
         reading.note_at(
             "media.port_max",
             f"{config.media.port_max} leaves no port pair above port_min {config.media.port_min}; "
             "expected a larger number",
         )
-    if "agents" in reading.positions and not reading.names.get("agents"):
-        reading.note_at("agents", "no agent is defined; expected at least one name with a greeting")
-    if "dialplan" in reading.positions and not _has_items(reading, "dialplan"):
+    if "agents" in reading.positions and not _names(reading, "agents"):
+        reading.note_at("agents", "no agent is defined; expected a name with greeting and more")
+    if "dialplan" in reading.positions and "dialplan[0]" not in reading.positions:
         reading.note_at("dialplan", "no rule is given; expected at least '- agent: NAME'")
-    agents = reading.names.get("agents", [])
-    for index, rule in enumerate(config.dialplan):
-        if rule.agent not in agents:
-            reading.note_at(f"dialplan[{index}].agent", unknown("agent", rule.agent, agents))
-    return []
 
 
-def unknown(kind: str, name: str, known: list[str]) -> str:
-    """Say that a name is not defined, and which are."""
-    hint = did_you_mean(name, known)
-    return f'unknown {kind} "{name}"{hint or "; known: " + (", ".join(known) or "none")}'
+def _check_trunk(path: str, trunk: TrunkConfig, reading: Reading, warnings: list[Problem]) -> None:
+    for name in ("digest", "register"):
+        credentials = getattr(trunk, name)
+        if credentials is not None:
+            _check_secret(f"{path}.{name}", credentials, reading, warnings)
+    if trunk.register is not None and not trunk.servers:
+        reading.note_at(
+            f"{path}.register", "there is no server to register at; add servers: [host]"
+        )
+    if trunk.full.status not in _REFUSALS:
+        reading.note_at(
+            f"{path}.full.status", f"{trunk.full.status} is no refusal; expected 503, 480 or 486"
+        )
+    if not trunk.codecs:
+        reading.note_at(f"{path}.codecs", "no codec is left; expected PCMA, PCMU or both")
+    timers = trunk.session_timers
+    if timers.expires_s < timers.min_s:
+        reading.note_at(
+            f"{path}.session_timers.expires_s",
+            f"{timers.expires_s} is less than min_s {timers.min_s}; expected at least that",
+        )
+    for index, server in enumerate(trunk.servers):
+        port = re.search(r":([0-9]+)$", server) if server.count(":") == 1 or "]" in server else None
+        if port and not 1 <= int(port[1]) <= 65_535:
+            reading.note_at(f"{path}.servers[{index}]", f"port {port[1]} is not 1 to 65535")
+    if not (trunk.sources or trunk.digest or trunk.register or trunk.servers):
+        reading.note_at(
+            path, "nothing can use this trunk; give sources, digest, register or servers"
+        )
 
 
-def _has_items(reading: Reading, path: str) -> bool:
-    return f"{path}[0]" in reading.positions
+def _check_secret(
+    path: str, credentials: Credentials, reading: Reading, warnings: list[Problem]
+) -> None:
+    given = [
+        each
+        for each in ("password_file", "password_env", "password")
+        if getattr(credentials, each) is not None
+    ]
+    if not given and path in reading.positions:
+        reading.note_at(path, "no password; expected password_file or password_env")
+    elif len(given) > 1:
+        reading.note_at(f"{path}.{given[1]}", f"{' and '.join(given)} are given; keep one of them")
+    elif given == ["password"]:
+        line, column = reading.position(f"{path}.password")
+        message = "the password stands in the file; password_file or password_env keep it out"
+        warnings.append(Problem(reading.file, line, column, f"{path}.password", message))
+
+
+def _check_keys(
+    path: str, entries: Iterable[str], parse: Callable[[str], object], reading: Reading
+) -> None:
+    for key in entries:
+        try:
+            parse(key)
+        except ValueError as error:
+            reading.note_at(f"{path}.{key}", str(error))
+
+
+def _check_match(path: str, match: MatchConfig, reading: Reading) -> None:
+    for index, trunk in enumerate(match.trunk):
+        item = f"{path}.trunk[{index}]"
+        at = item if item in reading.positions else f"{path}.trunk"
+        _check_reference(at, "trunk", trunk, _names(reading, "trunks"), reading)
+    for field in ("hours", "outside"):
+        name = getattr(match, field)
+        _check_reference(f"{path}.{field}", "hours", name, _names(reading, "hours"), reading)
+    if match.hours is not None and match.hours == match.outside:
+        reading.note_at(f"{path}.outside", f'"{match.outside}" cannot be open and closed at once')
+    low, high = match.load_at_least, match.load_below
+    if low is not None and high is not None and high <= low:
+        reading.note_at(f"{path}.load_below", f"{high} leaves no load at or above {low}")
+
+
+def _variables(rule: RuleConfig) -> set[str]:
+    """Return the variables that every way of matching this rule sets."""
+    names = set(BUILT_IN_VARIABLES)
+    for patterns in (rule.match.called, rule.match.caller):
+        captured = [
+            {each.name for each in word.captures}
+            for pattern in patterns
+            for word in parse_pattern(pattern)
+        ]
+        if captured:
+            names |= set.intersection(*captured)
+    return names
+
+
+def _check_action(
+    path: str,
+    action: ActionConfig,
+    variables: set[str] | None,
+    rules: list[RuleConfig],
+    reading: Reading,
+) -> None:
+    given = [each for each in ACTIONS if getattr(action, each) is not None]
+    if not given:
+        reading.note_at(path, f"no action; expected one of {', '.join(ACTIONS)}")
+    if len(given) > 1:
+        reading.note_at(f"{path}.{given[1]}", f"{' and '.join(given)} are given; keep one of them")
+    _check_reference(f"{path}.agent", "agent", action.agent, _names(reading, "agents"), reading)
+    _check_reference(f"{path}.queue", "queue", action.queue, _names(reading, "queues"), reading)
+    _check_reference(f"{path}.trunk", "trunk", action.trunk, _names(reading, "trunks"), reading)
+    if action.rule is not None:
+        names = [str(each.name) for each in rules]
+        _check_reference(f"{path}.rule", "rule", action.rule, names, reading)
+    for field, needs in (("trunk", "number"), ("reason", "reject")):
+        if getattr(action, field) is not None and getattr(action, needs) is None:
+            reading.note_at(f"{path}.{field}", f"{field} only goes with {needs}")
+    _check_variables(path, action, variables, reading)
+    if action.on_failure is not None:
+        if given in (["reject"], ["rule"]):
+            reading.note_at(f"{path}.on_failure", f"{given[0]} cannot fail; take on_failure out")
+        _check_action(f"{path}.on_failure", action.on_failure, variables, rules, reading)
+
+
+def _check_variables(
+    path: str, action: ActionConfig, variables: set[str] | None, reading: Reading
+) -> None:
+    if variables is None:  # a queue is reached from many rules with different captures
+        return
+    texts = {f"{path}.variables.{name}": text for name, text in action.variables.items()}
+    if action.number is not None:
+        texts[f"{path}.number"] = action.number
+    for at, text in texts.items():
+        for name in _PLACE_HOLDER.findall(text):
+            if name not in variables:
+                reading.note_at(at, unknown("variable", name, sorted(variables)))

@@ -18,6 +18,20 @@ from media.config.checks import (
     PathText,
     Port,
 )
+from media.config.routing import HoursConfig, QueueConfig
+from media.config.routing import RuleConfig as RuleConfig
+from media.config.trunks import TrunkConfig
+
+
+class UnknownSource(StrEnum):
+    """What a caller from no trunk gets."""
+
+    ACCEPT = "accept"
+    """The dial plan, as anybody."""
+    FORBID = "forbid"
+    """403."""
+    DROP = "drop"
+    """Nothing, not even an answer."""
 
 
 class Front(StrEnum):
@@ -46,6 +60,8 @@ class SipConfig:
     udp_port: Port = 5060
     tcp_port: Port | None = 5060
     front: Front = Front.NONE
+    unknown_source: UnknownSource | None = None
+    """None: ``accept`` while no trunk is configured, ``forbid`` as soon as one is."""
     user_agent: str = "Cordboard"
     answer_timeout_ms: Annotated[int, Between(500, 180_000, "ms")] = 10_000
     """How long a caller may hear ringing while the conversation gets ready, then 480."""
@@ -186,14 +202,6 @@ class AgentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleConfig:
-    """One dial rule."""
-
-    agent: str
-    """Name under ``agents`` that answers."""
-
-
-@dataclass(frozen=True, slots=True)
 class StorageConfig:
     """Where call records are kept."""
 
@@ -217,8 +225,15 @@ class Config:
     """The whole file."""
 
     agents: dict[str, AgentConfig]
+    """Personas by name."""
     dialplan: tuple[RuleConfig, ...]
-    """The first rule takes every number."""
+    """Rules in order; the first that matches a call is taken."""
+    trunks: dict[str, TrunkConfig] = field(default_factory=dict)
+    """Lines to carriers and other switchboards by name."""
+    queues: dict[str, QueueConfig] = field(default_factory=dict)
+    """People by name of the queue."""
+    hours: dict[str, HoursConfig] = field(default_factory=dict)
+    """Opening hours by name."""
     sip: SipConfig = field(default_factory=SipConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)

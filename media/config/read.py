@@ -66,6 +66,9 @@ class Reading:
     names: dict[str, list[str]] = field(default_factory=dict)
     """Keys of every ``dict[str, X]`` by its path, the unusable entries included."""
 
+    kept: dict[str, list[int]] = field(default_factory=dict)
+    """Indices in the file of the usable items of every list by its path."""
+
     def note(self, node: Node, path: str, message: str) -> Flaw:
         """Record a problem at a node and return the flawed value."""
         self.problems.append(Problem(self.file, node.line, node.column, path, message))
@@ -148,6 +151,8 @@ def _read_tuple(
     items = [
         read(item_hint, each, f"{path}[{index}]", reading) for index, each in enumerate(node.items)
     ]
+    if FLAWED in items:
+        reading.kept[path] = [index for index, each in enumerate(items) if each is not FLAWED]
     return tuple(each for each in items if each is not FLAWED)
 
 
