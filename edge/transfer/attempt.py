@@ -1,0 +1,98 @@
+"""Follow one phone from the dialling to its outcome (sans-IO part of a transfer).
+
+========== ===============================================================
+state      meaning
+========== ===============================================================
+dialing    INVITE is out, nothing but 100 came
+ringing    18x came
+whisper    answered, the summary is being played
+key        the whisper ended, the key is awaited
+taken      accepted; caller and phone are being, or are, connected
+over       the dialog is gone or being released; the outcome is fixed
+========== ===============================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge.queues.events import OfferResult
+from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+
+BUSY_STATUSES = frozenset({486, 600})
+"""RFC 3261 21.4.24 and 21.6.1."""
+DECLINED_STATUSES = frozenset({603, 607, 608})
+"""Decline (RFC 3261 21.6.2), Unwanted (RFC 8197), Rejected (RFC 8688)."""
+NO_ANSWER_STATUSES = frozenset({408, 480, 487})
+REFUSED_STATUSES = frozenset({401, 403, 404, 405, 407, 410, 420, 484, 485, 488, 501, 606})
+
+OFFER_RESULTS = {
+    Outcome.DECLINED: OfferResult.DECLINED,
+    Outcome.BUSY: OfferResult.BUSY,
+    Outcome.NO_ANSWER: OfferResult.NO_ANSWER,
+    Outcome.TIMED_OUT: OfferResult.NO_ANSWER,
+    Outcome.VOICEMAIL: OfferResult.NO_ANSWER,
+    Outcome.HUNG_UP_IN_WHISPER: OfferResult.HUNG_UP,
+}
+"""How the floor sees an outcome; what is not here is FAILED."""
+
+
+class AttemptState(StrEnum):
+    """See the table above."""
+
+    DIALING = "dialing"
+    RINGING = "ringing"
+    WHISPER = "whisper"
+    KEY = "key"
+    TAKEN = "taken"
+    OVER = "over"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One phone's part in a transfer."""
+
+    member: str
+    times: AttemptTimes
+    state: AttemptState = AttemptState.DIALING
+    ring_deadline_ns: int = 0
+    deadline_ns: int | None = None
+    """When the present state ends by itself."""
+    outcome: Outcome | None = None
+
+    def stamp(self, name: str, now_ns: int) -> None:
+        """Note when something happened; the first time counts."""
+        if getattr(self.times, name) is None:
+            self.times = dataclasses.replace(self.times, **{name: now_ns})
+
+    def end(self, outcome: Outcome, sip_status: int, now_ns: int) -> AttemptEnded:
+        """Fix the outcome."""
+        self.state = AttemptState.OVER
+        self.deadline_ns = None
+        self.outcome = outcome
+        self.stamp("ended_ns", now_ns)
+        return AttemptEnded(self.member, outcome, sip_status, self.times)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the phone's dialog is up."""
+        return self.state in (AttemptState.WHISPER, AttemptState.KEY, AttemptState.TAKEN)
+
+
+def outcome_of(attempt: Attempt, sip_status: int) -> Outcome:
+    """Say what the end of a phone's dialog means, by where the attempt was."""
+    if attempt.state is AttemptState.TAKEN:
+        return Outcome.CONNECTED if attempt.times.connected_ns else Outcome.FAILED
+    if attempt.answered:
+        return Outcome.HUNG_UP_IN_WHISPER if sip_status < 300 else Outcome.FAILED
+    if sip_status in BUSY_STATUSES:
+        return Outcome.BUSY
+    if sip_status in DECLINED_STATUSES:
+        return Outcome.DECLINED
+    if sip_status in NO_ANSWER_STATUSES:
+        return Outcome.NO_ANSWER
+    if sip_status in REFUSED_STATUSES:
+        return Outcome.REFUSED_BY_CARRIER
+    return Outcome.FAILED
