@@ -123,6 +123,19 @@ class IsDate(Check):
         return _problem(parse_date_span, value)
 
 
+@dataclass(frozen=True, slots=True)
+class IsWeekdays(Check):
+    """Text that parse_weekdays takes."""
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with the text."""
+        return _problem(parse_weekdays, value)
+
+    def choices(self) -> tuple[str, ...]:
+        """Return the weekdays and the usual spans of them."""
+        return (*WEEKDAYS, "mon-fri", "sat-sun", "mon-sun")
+
+
 def _problem(parse: Any, value: Any) -> str | None:
     try:
         parse(value)

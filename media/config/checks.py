@@ -138,6 +138,13 @@ class TimeZone(Check):
 
 
 @dataclass(frozen=True, slots=True)
+class EachKey:
+    """Mark a mapping each of whose keys must pass a check."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
 class OnePlain:
     """Mark a tuple field whose single item may stand without list signs."""
 
@@ -152,6 +159,9 @@ class DatabaseUrl:
     """Mark an SQLAlchemy URL; a relative SQLite path starts at ``home``."""
 
 
+HEADER_NAME = Matching(
+    r"[A-Za-z0-9!%*_+`'~.-]+", "the name of a SIP header, as X-Customer-Id (RFC 3261 section 25.1)"
+)
 Port = Annotated[int, Between(1, 65_535)]
 Address = Annotated[str, IpAddress()]
 PathText = Annotated[str, FilePath()]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from media.config.calendar import parse_date_span, parse_weekdays
 from media.config.model import Config
 from media.config.pattern import parse_pattern
 from media.config.read import Problem, Reading, did_you_mean
@@ -34,9 +33,6 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     _check_sections(config, reading)
     for name, trunk in config.trunks.items():
         _check_trunk(f"trunks.{name}", trunk, reading, warnings)
-    for name, hours in config.hours.items():
-        _check_keys(f"hours.{name}.open", hours.open, parse_weekdays, reading)
-        _check_keys(f"hours.{name}.special", hours.special, parse_date_span, reading)
     rules = [each for each in config.dialplan if each.name]
     seen: set[str] = set()
     for path, rule in rules_with_paths(config, reading):
@@ -140,16 +136,6 @@ def _check_secret(
         line, column = reading.position(f"{path}.password")
         message = "the password stands in the file; password_file or password_env keep it out"
         warnings.append(Problem(reading.file, line, column, f"{path}.password", message))
-
-
-def _check_keys(
-    path: str, entries: Iterable[str], parse: Callable[[str], object], reading: Reading
-) -> None:
-    for key in entries:
-        try:
-            parse(key)
-        except ValueError as error:
-            reading.note_at(f"{path}.{key}", str(error))
 
 
 def _check_match(path: str, match: MatchConfig, reading: Reading) -> None:

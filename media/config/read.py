@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from media.config.checks import Check, OnePlain
+from media.config.checks import Check, EachKey, OnePlain
 from media.config.nodes import ListNode, MappingNode, Node, ScalarNode
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
@@ -117,7 +117,7 @@ def read(hint: Any, node: Node, path: str, reading: Reading) -> Any:
     elif origin is tuple:
         value = _read_tuple(typing.get_args(hint)[0], node, path, reading, extras)
     elif origin is dict:
-        value = _read_dict(typing.get_args(hint)[1], node, path, reading)
+        value = _read_dict(typing.get_args(hint)[1], node, path, reading, extras)
     elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
         value = read_dataclass(hint, node, path, reading)
     else:
@@ -156,7 +156,9 @@ def _read_tuple(
     return tuple(each for each in items if each is not FLAWED)
 
 
-def _read_dict(item_hint: Any, node: Node, path: str, reading: Reading) -> Any:
+def _read_dict(
+    item_hint: Any, node: Node, path: str, reading: Reading, extras: tuple[Any, ...]
+) -> Any:
     if not isinstance(node, MappingNode):
         return reading.note(
             node, path, f"{_shown(node)} is not a mapping; expected 'name: ...' lines"
@@ -166,16 +168,22 @@ def _read_dict(item_hint: Any, node: Node, path: str, reading: Reading) -> Any:
     for key, value_node in _unique(node, path, reading):
         names.append(key.text)
         inner = f"{path}.{key.text}"
-        if not _NAME.fullmatch(key.text):
-            reading.note(
-                key,
-                inner,
-                f'"{key.text}" is no usable name; expected letters, digits, "-", "_" or spaces',
-            )
+        if (problem := _key_problem(key.text, extras)) is not None:
+            reading.note(key, inner, problem)
         value = read(item_hint, value_node, inner, reading)
         if value is not FLAWED:
             values[key.text] = value
     return values
+
+
+def _key_problem(key: str, extras: tuple[Any, ...]) -> str | None:
+    checks = [each.check for each in extras if isinstance(each, EachKey)]
+    for check in checks:
+        if (problem := check.problem(key)) is not None:
+            return problem + did_you_mean(key, check.choices())
+    if checks or _NAME.fullmatch(key):
+        return None
+    return f'"{key}" is no usable name; expected letters, digits, "-", "_" or spaces'
 
 
 def _unique(node: MappingNode, path: str, reading: Reading) -> Iterable[tuple[ScalarNode, Node]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from media.config.calendar import DateText, TimeRangeText
-from media.config.checks import Between, OnePlain, PathText, TimeZone
+from media.config.calendar import DateText, IsDate, IsWeekdays, TimeRangeText
+from media.config.checks import HEADER_NAME, Between, EachKey, OnePlain, PathText, TimeZone
 from media.config.pattern import PatternText
 
 
@@ -16,14 +16,16 @@ class HoursConfig:
 
     time_zone: Annotated[str, TimeZone()]
     """IANA name, as Europe/Berlin; the clock change is followed."""
-    open: dict[str, Annotated[tuple[TimeRangeText, ...], OnePlain()]]
+    open: Annotated[
+        dict[str, Annotated[tuple[TimeRangeText, ...], OnePlain()]], EachKey(IsWeekdays())
+    ]
     """Weekdays (mon, sat, mon-fri) to times ("08:00-18:00", several in a list). A time that ends
     before it begins goes past midnight and belongs to the day it begins on."""
     holidays: Annotated[tuple[DateText, ...], OnePlain()] = ()
     """Closed days: 2026-12-24, 12-25 (every year), 2026-12-24..2027-01-01."""
-    special: dict[str, Annotated[tuple[TimeRangeText, ...], OnePlain()]] = field(
-        default_factory=dict
-    )
+    special: Annotated[
+        dict[str, Annotated[tuple[TimeRangeText, ...], OnePlain()]], EachKey(IsDate())
+    ] = field(default_factory=dict)
     """Dates with hours of their own; stronger than weekdays and holidays."""
 
 
@@ -38,7 +40,7 @@ class MatchConfig:
     """Number of the caller, written like ``called``."""
     trunk: Annotated[tuple[str, ...], OnePlain()] = ()
     """Names under ``trunks``."""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Annotated[dict[str, str], EachKey(HEADER_NAME)] = field(default_factory=dict)
     """Header name to value; * stands for any text; case does not matter."""
     hours: str | None = None
     """Name under ``hours`` that must be open."""

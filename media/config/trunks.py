@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from media.config.checks import Between, IpNetwork, Matching, OneOf, OnePlain
+from media.config.checks import HEADER_NAME, Between, EachKey, IpNetwork, Matching, OneOf, OnePlain
 from media.config.secrets import Credentials
 
 Network = Annotated[str, IpNetwork()]
@@ -17,9 +17,7 @@ Server = Annotated[
         "host or host:port, as sip.carrier.example, 192.0.2.1:5080 or [2001:db8::1]:5060",
     ),
 ]
-HeaderName = Annotated[
-    str, Matching(r"[A-Za-z0-9!%*_+`'~.-]+", "the name of a SIP header, as X-Customer-Id")
-]
+HeaderName = Annotated[str, HEADER_NAME]
 Digits = Annotated[str, Matching(r"[0-9*#]{0,15}", "digits, as 49, 0 or 00")]
 
 
@@ -191,9 +189,9 @@ class IdentityConfig:
 class HeadersConfig:
     """Headers that become variables of a call, and variables that become headers."""
 
-    to_variables: dict[str, str] = field(default_factory=dict)
+    to_variables: Annotated[dict[str, str], EachKey(HEADER_NAME)] = field(default_factory=dict)
     """Header name to variable name, for calls that come in."""
-    from_variables: dict[str, str] = field(default_factory=dict)
+    from_variables: dict[str, HeaderName] = field(default_factory=dict)
     """Variable name to header name, for calls that go out."""
 
 
