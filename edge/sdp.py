@@ -1,0 +1,358 @@
+"""Read and write session descriptions: one audio stream of G.711, offer and answer.
+
+The parser is strict about the lines that Cordboard acts on (v, c, m, rtpmap, rtcp, ptime,
+direction) and passes over everything else (RFC 8866, RFC 3264, RFC 3605). It never raises
+anything but :class:`SdpError`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from media import RemoteError
+from media.messages import Direction, StreamParameters
+
+MAX_SDP_BYTES = 32_768
+"""Longer than any offer seen; a peer that sends more is broken or hostile."""
+MAX_MEDIA = 32
+CODECS = ("PCMU", "PCMA")
+"""What media speaks, in the default order of preference."""
+DEFAULT_DTMF_PAYLOAD_TYPE = 101
+
+_PTIME_MIN_MS, _PTIME_MAX_MS, _PTIME_DEFAULT_MS = 10, 60, 20
+_STATIC = {"0": "PCMU", "3": "GSM", "8": "PCMA", "9": "G722", "13": "CN", "18": "G729"}
+"""RFC 3551 table 4: payload types that need no rtpmap."""
+_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
+_LINE = re.compile(r"[a-z]=")
+_MEDIA = re.compile(r"([!-~]+) (\d{1,5})(?:/\d{1,5})? ([!-~]+)((?: [!-~]+)+)\Z")
+_RTPMAP = re.compile(r"(\d{1,3}) ([!-.0-~]+)/(\d{1,6})(?:/(\d{1,2}))?\Z")
+_NUMBER = re.compile(r"\d{1,5}")
+
+_SENDS = (Direction.SENDRECV, Direction.SENDONLY)
+_RECEIVES = (Direction.SENDRECV, Direction.RECVONLY)
+
+
+class SdpError(RemoteError):
+    """A session description is broken or holds nothing for us.
+
+    Args:
+        message: what is wrong.
+        sip_status: 400 for broken text, 488 for an offer that cannot be met.
+        warning: code and text of a Warning header (RFC 3261 section 20.43), empty without.
+    """
+
+    def __init__(self, message: str, sip_status: int = 400, warning: str = "") -> None:
+        super().__init__(message, sip_status)
+        self.warning = warning
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDescription:
+    """One m= section."""
+
+    kind: str
+    """``audio``, ``video`` ..."""
+    port: int
+    """0 means declined."""
+    protocol: str
+    formats: tuple[str, ...]
+    address: str
+    """Its own c= line, else the session's; empty where there is none."""
+    direction: Direction
+    attributes: tuple[tuple[str, str], ...]
+    """Name and value of every a= line of the section, in order."""
+
+    def attribute(self, name: str) -> str | None:
+        """Return the first value of an attribute of this section, None without."""
+        return next((value for key, value in self.attributes if key == name), None)
+
+    def encodings(self) -> dict[str, str]:
+        """Map payload types of this section, in order, to upper-case encoding names at 8 kHz.
+
+        Payload types of other clock rates, of several channels or without rtpmap are left out.
+        """
+        names = {pt: _STATIC[pt] for pt in self.formats if pt in _STATIC}
+        for key, value in self.attributes:
+            found = _RTPMAP.match(value) if key == "rtpmap" else None
+            if found is None or found[1] not in self.formats:
+                continue
+            if found[3] == "8000" and found[4] in (None, "1"):
+                names[found[1]] = found[2].upper()
+            else:
+                names.pop(found[1], None)
+        return {pt: names[pt] for pt in self.formats if pt in names}
+
+    def payload_type(self, encoding: str) -> int | None:
+        """Return the first payload type (0 to 127) of an encoding, None where it has none."""
+        for payload_type, name in self.encodings().items():
+            if name == encoding and int(payload_type) <= 127:
+                return int(payload_type)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDescription:
+    """A parsed SDP."""
+
+    origin: str
+    media: tuple[MediaDescription, ...]
+
+    def audio(self) -> MediaDescription:
+        """Return the first audio section that is not declined.
+
+        Raises:
+            SdpError: 488, there is none.
+        """
+        for each in self.media:
+            if each.kind == "audio" and each.port:
+                return each
+        raise SdpError("no audio", 488, '304 "Media type not available"')
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAudio:
+    """What we put into our own SDP."""
+
+    address: str
+    port: int
+    codecs: tuple[str, ...] = CODECS
+    dtmf_payload_type: int | None = DEFAULT_DTMF_PAYLOAD_TYPE
+    ptime_ms: int = 20
+
+
+def parse(text: str) -> SessionDescription:
+    """Parse a session description; line ends may be CRLF or LF.
+
+    Raises:
+        SdpError: 400, the text is not SDP.
+    """
+    if len(text) > MAX_SDP_BYTES:
+        raise SdpError("SDP is too long")
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line]
+    if not lines or lines[0] != "v=0":
+        raise SdpError("SDP does not begin with v=0")
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if not _LINE.match(line):
+            raise SdpError("SDP has a line that is not type=value")
+        if line.startswith("m="):
+            sections.append([])
+        sections[-1].append(line)
+    if len(sections) - 1 > MAX_MEDIA:
+        raise SdpError("SDP has too many media")
+    session = sections[0]
+    origin = next((line[2:] for line in session if line.startswith("o=")), "")
+    if len(origin.split()) != 6:
+        raise SdpError("SDP has no valid o= line")
+    address = _address(session, "")
+    direction = _direction(session, Direction.SENDRECV)
+    return SessionDescription(
+        origin, tuple(_parse_media(each, address, direction) for each in sections[1:])
+    )
+
+
+def _parse_media(section: list[str], address: str, direction: Direction) -> MediaDescription:
+    found = _MEDIA.match(section[0][2:].rstrip())
+    if found is None or int(found[2]) > 65_535:
+        raise SdpError("SDP has an invalid m= line")
+    attributes = []
+    for line in section:
+        if line.startswith("a="):
+            name, _, value = line[2:].partition(":")
+            attributes.append((name.strip(), value.strip()))
+    return MediaDescription(
+        kind=found[1],
+        port=int(found[2]),
+        protocol=found[3],
+        formats=tuple(found[4].split()),
+        address=_address(section, address),
+        direction=_direction(section, direction),
+        attributes=tuple(attributes),
+    )
+
+
+def _address(section: list[str], default: str) -> str:
+    line = next((line[2:] for line in section if line.startswith("c=")), None)
+    if line is None:
+        return default
+    fields = line.split()
+    if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
+        raise SdpError("SDP has an invalid c= line")
+    host = fields[2].split("/")[0]
+    if not re.fullmatch(r"[0-9A-Za-z.:_-]{1,255}", host):
+        raise SdpError("SDP has an invalid address")
+    return host
+
+
+def _direction(section: list[str], default: Direction) -> Direction:
+    for line in section:
+        if line.startswith("a=") and line[2:].strip() in Direction.__members__.values():
+            return Direction(line[2:].strip())
+    return default
+
+
+def check_offer(offer: SessionDescription, codecs: tuple[str, ...]) -> str:
+    """Return the codec that we would answer with: the first of ours that the offer has.
+
+    Raises:
+        SdpError: 488 with a Warning: no audio, no common codec, or a transport we do not speak.
+    """
+    audio = offer.audio()
+    if audio.protocol not in _PROTOCOLS:
+        raise SdpError(
+            f"audio is offered as {audio.protocol}", 488, '302 "Incompatible transport protocol"'
+        )
+    if not audio.address:
+        raise SdpError("SDP has no address for its audio")
+    for codec in codecs:
+        if audio.payload_type(codec) is not None:
+            return codec
+    raise SdpError("no codec in common", 488, '305 "Incompatible media format"')
+
+
+def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> str:
+    """Make a session description point at media instead of at the user agent that wrote it.
+
+    Origin, direction and the number of sections stay as they are, as the user agent counts
+    versions and answers holds. An answer repeats the offerer's payload types (RFC 3264 section
+    6.1) and carries one codec, so that neither side changes codecs later without a word.
+
+    Args:
+        sdp: what the user agent wrote.
+        local: what media has allocated.
+        offer: the peer's offer that this answers, None where this is our own offer.
+
+    Raises:
+        SdpError: the text or the offer cannot be used.
+    """
+    described = parse(sdp)
+    lines = [line for line in sdp.replace("\r\n", "\n").split("\n") if line]
+    first_media = next((i for i, line in enumerate(lines) if line[:2] == "m="), len(lines))
+    session = [
+        line
+        for line in lines[:first_media]
+        if line[:2] in ("v=", "o=", "s=", "t=") or _is_direction(line)
+    ]
+    sections = [_media_lines(each) for each in described.media]
+    for index, each in enumerate(described.media):
+        if each.kind == "audio" and each.port:
+            offered = offer.media[index] if offer and index < len(offer.media) else None
+            sections[index] = _audio_lines(each, local, offered)
+            break
+    text = "\r\n".join([*session, *(line for each in sections for line in each)]) + "\r\n"
+    parse(text)
+    return text
+
+
+def _is_direction(line: str) -> bool:
+    return line[:2] == "a=" and line[2:] in Direction.__members__.values()
+
+
+def _media_lines(media: MediaDescription) -> list[str]:
+    # a section we do not use is declined: port 0, formats as they were (RFC 3264 section 6)
+    return [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"]
+
+
+def _audio_lines(
+    ours: MediaDescription, local: LocalAudio, offered: MediaDescription | None
+) -> list[str]:
+    formats: list[tuple[int, str]] = []
+    if offered is None:
+        formats = [(0 if codec == "PCMU" else 8, codec) for codec in local.codecs]
+        dtmf = local.dtmf_payload_type
+    else:
+        for codec in local.codecs:
+            payload_type = offered.payload_type(codec)
+            if payload_type is not None:
+                formats = [(payload_type, codec)]
+                break
+        dtmf = offered.payload_type("TELEPHONE-EVENT") if local.dtmf_payload_type else None
+    if not formats:
+        raise SdpError("no codec in common", 488, '305 "Incompatible media format"')
+    maps = [f"a=rtpmap:{payload_type} {codec}/8000" for payload_type, codec in formats]
+    if dtmf is not None:
+        formats.append((dtmf, "telephone-event"))
+        maps += [f"a=rtpmap:{dtmf} telephone-event/8000", f"a=fmtp:{dtmf} 0-16"]
+    version = ipaddress.ip_address(local.address).version
+    return [
+        f"m=audio {local.port} {ours.protocol} {' '.join(str(each[0]) for each in formats)}",
+        f"c=IN IP{version} {local.address}",
+        *maps,
+        f"a=ptime:{local.ptime_ms}",
+        f"a={ours.direction}",
+    ]
+
+
+def agreed(local_sdp: str, remote_sdp: str) -> StreamParameters:
+    """Say what one offer/answer round agreed for our audio, whoever offered.
+
+    Raises:
+        SdpError: the round left no audio, or one of the texts is broken.
+    """
+    local, remote = parse(local_sdp), parse(remote_sdp)
+    for ours, theirs in zip(local.media, remote.media, strict=False):
+        if ours.kind == theirs.kind == "audio" and ours.port and theirs.port:
+            return _parameters(ours, theirs)
+    raise SdpError("audio was declined", 488)
+
+
+def _parameters(ours: MediaDescription, theirs: MediaDescription) -> StreamParameters:
+    if not theirs.address:
+        raise SdpError("SDP has no address for its audio")
+    mine = set(ours.encodings().values())
+    codec = next(
+        (name for name in theirs.encodings().values() if name in CODECS and name in mine), None
+    )
+    payload_type = theirs.payload_type(codec) if codec else None
+    if codec is None or payload_type is None:
+        raise SdpError("no codec in common", 488)
+    rtcp_address_port = _NUMBER.match(theirs.attribute("rtcp") or "")
+    rtcp_port = int(rtcp_address_port[0]) if rtcp_address_port else 0
+    return StreamParameters(
+        remote_address=theirs.address,
+        remote_port=theirs.port,
+        remote_rtcp_port=rtcp_port if 0 < rtcp_port < 65_536 else min(theirs.port + 1, 65_535),
+        codec=codec,
+        payload_type=payload_type,
+        ptime_ms=_ptime_ms(theirs),
+        dtmf_payload_type=_common(ours, theirs, "TELEPHONE-EVENT"),
+        comfort_noise_payload_type=_common(ours, theirs, "CN"),
+        direction=_our_direction(ours, theirs),
+    )
+
+
+def _common(ours: MediaDescription, theirs: MediaDescription, encoding: str) -> int | None:
+    return theirs.payload_type(encoding) if ours.payload_type(encoding) is not None else None
+
+
+def _ptime_ms(theirs: MediaDescription) -> int:
+    def number(name: str, default: int) -> int:
+        found = _NUMBER.match(theirs.attribute(name) or "")
+        return int(found[0]) if found and int(found[0]) else default
+
+    wanted = min(number("ptime", _PTIME_DEFAULT_MS), number("maxptime", _PTIME_MAX_MS))
+    return max(_PTIME_MIN_MS, min(_PTIME_MAX_MS, wanted // 10 * 10))
+
+
+def _our_direction(ours: MediaDescription, theirs: MediaDescription) -> Direction:
+    # RFC 3264 section 8.4: an address of 0.0.0.0 is the old way to put on hold
+    held = theirs.address in ("0.0.0.0", "::")
+    sends = ours.direction in _SENDS and theirs.direction in _RECEIVES and not held
+    receives = ours.direction in _RECEIVES and theirs.direction in _SENDS
+    if sends:
+        return Direction.SENDRECV if receives else Direction.SENDONLY
+    return Direction.RECVONLY if receives else Direction.INACTIVE
+
+
+def decline(sdp: str) -> str:
+    """Return a session description with every section declined (port 0).
+
+    Raises:
+        SdpError: the text is not SDP.
+    """
+    lines = [line for line in sdp.replace("\r\n", "\n").split("\n") if line]
+    kept = [line for line in lines if line[:2] in ("v=", "o=", "s=", "t=")]
+    kept += [line for each in parse(sdp).media for line in _media_lines(each)]
+    return "\r\n".join(kept) + "\r\n"

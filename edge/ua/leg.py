@@ -1,0 +1,335 @@
+"""One dialog of the worker: pjsua2's callbacks turned into messages for control.
+
+All methods run in the SIP thread. pjsua2 prints and swallows what a callback raises, so every
+callback is guarded: the leg that failed is ended and the fault logged (:func:`guarded`).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pjsua2 as pj
+
+from edge import sdp
+from edge.ua.messages import (
+    EndedBy,
+    UaConfirmed,
+    UaDigit,
+    UaDisconnected,
+    UaNegotiated,
+    UaProgress,
+    UaReferred,
+    UaTransferStatus,
+)
+from edge.ua.sip_text import (
+    SipText,
+    clean,
+    parse_message,
+    parse_name_address,
+    parse_refer_to,
+)
+from media.messages import Message
+
+_DURATION_UNKNOWN = 0x8000_0000
+"""pjsua2 gives the largest unsigned number where an INFO names no duration that it can read."""
+_DTMF = set("0123456789*#ABCD")
+_WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
+"""Methods whose messages are read; the rest is pjsua2's own business."""
+
+
+class LegOwner(Protocol):
+    """What a leg needs from its worker."""
+
+    media_port_min: int
+
+    def emit(self, message: Message) -> None:
+        """Send a message to control."""
+
+    def leg_changed(self, leg: Leg) -> None:
+        """Have :meth:`Leg.settle` called once the running callback is over."""
+
+    def leg_failed(self, leg: Leg, error: Exception) -> None:
+        """End a leg in whose callback we failed; called at most a few times per leg."""
+
+    def silence(self) -> None:
+        """Silence pjsua2's media sockets.
+
+        Raises:
+            LocalError: a socket could still send.
+        """
+
+    def answer_info(self, leg: Leg, rdata: Any) -> None:
+        """Answer an INFO that pjsua2 leaves to us with 200."""
+
+    def replace(self, leg: Leg, text: SipText, source: str) -> Leg:
+        """Make the leg that takes over ``leg`` (RFC 3891)."""
+
+
+def guarded(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Wrap a callback of pjsua2: what it raises ends that one leg and is logged."""
+
+    @functools.wraps(callback)
+    def wrapped(self: Leg, parameters: Any) -> None:
+        try:
+            callback(self, parameters)
+        except Exception as error:
+            self.owner.leg_failed(self, error)
+
+    return wrapped
+
+
+class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
+    """A call of pjsua2 under a number that is never used again.
+
+    Args:
+        account: the pjsua2 account.
+        number: positive inbound, negative outbound, 0 for one that is being refused.
+        owner: the worker.
+        call_id: pjsua2's slot number; slots are reused, so nothing is keyed by it.
+    """
+
+    def __init__(
+        self, account: pj.Account, number: int, owner: LegOwner, call_id: int = pj.PJSUA_INVALID_ID
+    ) -> None:
+        super().__init__(account, call_id)
+        self.account = account
+        self.number = number
+        self.owner = owner
+        self.audio: sdp.LocalAudio | None = None
+        """What media allocated; until then local descriptions wait in ``unsent_sdp``."""
+        self.unsent_sdp = ""
+        self.late_offer = False
+        self.answered = False
+        self.ending = False
+        """We have asked for the end."""
+        self.gone = False
+        self.held = False
+        self._ended_by_peer = False
+        self._reason_header = ""
+        self._local_sdp = ""
+        self._remote_sdp = ""
+        self._generation = 0
+        self._negotiated = False
+        self._confirmed_ns = 0
+        self._disconnected: UaDisconnected | None = None
+        self._local_tag = ""
+        self._remote_tag = ""
+        self._remote_contact = ""
+        self._sip_call_id = ""
+        self._referred_by = ""
+
+    def read_invite(self, text: SipText) -> None:
+        """Take over what the INVITE of an inbound leg says."""
+        self._sip_call_id = text.header("call-id")
+        self._remote_tag = parse_name_address(text.header("from")).tag
+        self._remote_contact = parse_name_address(text.header("contact")).uri
+        self._remote_sdp = text.sdp
+        self.late_offer = not text.sdp
+
+    def first_answer(self) -> str:
+        """Return the SDP that answers the INVITE's offer.
+
+        Raises:
+            SdpError: the offer has nothing for us.
+        """
+        assert self.audio is not None
+        text = sdp.rewrite(self.unsent_sdp, self.audio, sdp.parse(self._remote_sdp))
+        self._local_sdp = text
+        return text
+
+    def settle(self) -> None:
+        """Send what the last callbacks left, in the order that control expects."""
+        if self._negotiated and self._local_sdp and self._remote_sdp and self.audio is not None:
+            self._negotiated = False
+            self._generation += 1
+            self.owner.emit(
+                UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
+            )
+        if self._confirmed_ns:
+            at_ns, self._confirmed_ns = self._confirmed_ns, 0
+            self.owner.emit(
+                UaConfirmed(
+                    self.number,
+                    at_ns,
+                    self._sip_call_id,
+                    self._local_tag,
+                    self._remote_tag,
+                    self._remote_contact,
+                )
+            )
+        if self._disconnected is not None and not self.gone:
+            self.gone = True
+            if self.number:
+                self.owner.emit(self._disconnected)
+
+    # ------------------------------------------------------------ callbacks of pjsua2
+
+    @guarded
+    def onCallState(self, prm: Any) -> None:  # noqa: N802
+        """Report the ACK and the end."""
+        state = self.getInfo()
+        self._sip_call_id = self._sip_call_id or clean(state.callIdString)
+        if state.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            if prm.e.type == pj.PJSIP_EVENT_RX_MSG:
+                self._read(parse_message(prm.e.body.rxMsg.rdata.wholeMsg), received=True)
+            self._confirmed_ns = time.monotonic_ns()
+        elif state.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self._disconnected = UaDisconnected(
+                self.number,
+                int(state.lastStatusCode),
+                clean(state.lastReason),
+                self._ended_by(int(state.lastStatusCode)),
+                self._reason_header,
+            )
+        self.owner.leg_changed(self)
+
+    @guarded
+    def onCallTsxState(self, prm: Any) -> None:  # noqa: N802
+        """Read the messages that pjsua2 does not report: SDP as sent, tags, reasons, INFO."""
+        event = prm.e.body.tsxState
+        method = event.tsx.method
+        if method == "REFER" and event.type == pj.PJSIP_EVENT_RX_MSG:
+            self._referred_by = parse_name_address(
+                parse_message(event.src.rdata.wholeMsg).header("referred-by")
+            ).uri
+        if method not in _WATCHED:
+            return
+        if event.type == pj.PJSIP_EVENT_TX_MSG:
+            self._read(parse_message(event.src.tdata.wholeMsg), received=False)
+        elif event.type == pj.PJSIP_EVENT_RX_MSG:
+            text = parse_message(event.src.rdata.wholeMsg)
+            self._read(text, received=True)
+            if event.tsx.role == pj.PJSIP_ROLE_UAS:
+                self._receive_request(method, text, event.src.rdata)
+            elif method == "INVITE":
+                self._receive_progress(text)
+
+    @guarded
+    def onCallSdpCreated(self, prm: Any) -> None:  # noqa: N802
+        """Put media's address into every local description before it leaves."""
+        own, remote = prm.sdp.wholeSdp, clean(prm.remSdp.wholeSdp)
+        try:
+            self.owner.silence()
+            if self.audio is None:
+                self.unsent_sdp = own
+                return
+            offer = sdp.parse(remote) if remote else None
+            text = sdp.rewrite(own, self.audio, offer)
+        except Exception:
+            # without this pjsua2's own address would go out
+            prm.sdp.wholeSdp = sdp.decline(own)
+            raise
+        prm.sdp.wholeSdp = text
+        self._local_sdp = text
+        self._remote_sdp = remote or self._remote_sdp
+
+    @guarded
+    def onStreamPreCreate(self, prm: Any) -> None:  # noqa: N802
+        """Keep pjsua2's idle stream from speaking RTCP."""
+        prm.streamInfo.rtcpSdesByeDisabled = True
+        self.owner.silence()
+
+    @guarded
+    def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
+        """Note that an offer/answer round is complete; the texts may still be on their way."""
+        self._negotiated = True
+        self.owner.leg_changed(self)
+
+    @guarded
+    def onCallRxOffer(self, prm: Any) -> None:  # noqa: N802
+        """Refuse an offer in the dialog that we cannot meet; the session stays as it was."""
+        codecs = self.audio.codecs if self.audio else sdp.CODECS
+        try:
+            sdp.check_offer(sdp.parse(clean(prm.offer.wholeSdp)), codecs)
+        except sdp.SdpError:
+            prm.statusCode = 488
+
+    @guarded
+    def onDtmfDigit(self, prm: Any) -> None:  # noqa: N802
+        """Report a digit of ``application/dtmf-relay``; those in RTP never come here."""
+        if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO:
+            known = prm.duration < _DURATION_UNKNOWN
+            self._emit_digit(prm.digit, int(prm.duration) if known else 0)
+
+    @guarded
+    def onCallTransferRequest(self, prm: Any) -> None:  # noqa: N802
+        """Report a REFER without letting pjsua2 dial past the dial plan."""
+        prm.statusCode = 603
+        refer_to, target = parse_refer_to(clean(prm.dstUri))
+        self.owner.emit(
+            UaReferred(
+                self.number,
+                refer_to,
+                self._referred_by,
+                target.sip_call_id if target else "",
+                target.to_tag if target else "",
+                target.from_tag if target else "",
+            )
+        )
+
+    @guarded
+    def onCallTransferStatus(self, prm: Any) -> None:  # noqa: N802
+        """Report how our REFER goes."""
+        final = bool(prm.finalNotify)
+        self.owner.emit(
+            UaTransferStatus(self.number, int(prm.statusCode), clean(prm.reason), final)
+        )
+
+    @guarded
+    def onCallReplaceRequest(self, prm: Any) -> None:  # noqa: N802
+        """Let another dialog take this one over, with this one's port of media."""
+        if self.audio is None or self.ending:
+            prm.statusCode = 481
+            return
+        text = parse_message(prm.rdata.wholeMsg)
+        try:
+            if text.sdp:
+                sdp.check_offer(sdp.parse(text.sdp), self.audio.codecs)
+        except sdp.SdpError as error:
+            prm.statusCode = error.sip_status
+            return
+        prm.newCall = self.owner.replace(self, text, clean(prm.rdata.srcAddress))
+
+    # ------------------------------------------------------------ inside
+
+    def _read(self, text: SipText, *, received: bool) -> None:
+        """Keep SDP and tags of a message as it went over the wire."""
+        if body := text.sdp:
+            if received:
+                self._remote_sdp = body
+            else:
+                self._local_sdp = body
+        request = not text.start.startswith("SIP/")
+        # From belongs to who sent the request (RFC 3261 section 8.1.1.3)
+        ours, theirs = ("to", "from") if request == received else ("from", "to")
+        self._local_tag = parse_name_address(text.header(ours)).tag or self._local_tag
+        self._remote_tag = parse_name_address(text.header(theirs)).tag or self._remote_tag
+        if received and (contact := parse_name_address(text.header("contact")).uri):
+            self._remote_contact = contact
+
+    def _receive_request(self, method: str, text: SipText, rdata: Any) -> None:
+        if method in ("BYE", "CANCEL") and not self._ended_by_peer:
+            self._ended_by_peer = True
+            self._reason_header = text.header("reason")
+        elif method == "INFO" and text.header("content-type").lower() == "application/dtmf":
+            self._emit_digit(text.body, 0)
+            self.owner.answer_info(self, rdata)
+
+    def _receive_progress(self, text: SipText) -> None:
+        _, status, reason = (text.start.split(" ", 2) + ["", ""])[:3]
+        if self.number < 0 and status[:1] == "1" and status != "100":
+            self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp))
+
+    def _emit_digit(self, text: str, duration_ms: int) -> None:
+        digit = text.strip()[:1].upper()
+        if digit in _DTMF:
+            self.owner.emit(UaDigit(self.number, digit, duration_ms or None))
+
+    def _ended_by(self, status: int) -> EndedBy:
+        if self._ended_by_peer and not self.ending:
+            return EndedBy.REMOTE
+        refused = self.number < 0 and status >= 300 and not self.ending
+        return EndedBy.REMOTE if refused else EndedBy.LOCAL

@@ -1,0 +1,489 @@
+"""The SIP thread: one pjsua2 endpoint, its legs, and what control asks of them.
+
+Everything here runs in the thread that calls :meth:`Worker.run`, which is the only one that
+touches pjsua2. It polls pjsua2 for at most 10 ms, carries out control's commands, and settles
+what the callbacks left: messages in order, legs that failed, legs that are gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pjsua2 as pj
+import structlog
+
+from edge import sdp
+from edge.ua.control import ControlLink
+from edge.ua.leg import Leg
+from edge.ua.messages import (
+    EndedBy,
+    UaAnswer,
+    UaCommandFailed,
+    UaDial,
+    UaDisconnected,
+    UaHangup,
+    UaHeartbeat,
+    UaHold,
+    UaInvite,
+    UaLimit,
+    UaReady,
+    UaRefer,
+    UaReinvite,
+    UaReject,
+    UaRinging,
+    UaSettings,
+    UaShutdown,
+)
+from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
+from edge.ua.sockets import (
+    LOOPBACK,
+    SocketNotSilencedError,
+    local_address_toward,
+    silence_media_sockets,
+)
+from media import CordboardError, LocalError
+from media.messages import Message
+
+POLL_MS = 10
+HEARTBEAT_NS = 500_000_000
+GOODBYE_S = 1.5
+"""How long the BYEs of a shutdown may take; control expects us gone within 2 s."""
+COLLECT_NS = 10_000_000_000
+"""Garbage is collected by hand, in this thread: a destructor in another would kill pjsua2."""
+_PLAIN_INVITE_HEADERS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type"}
+)
+
+log = structlog.get_logger()
+
+
+class ListenError(LocalError):
+    """A port cannot be bound."""
+
+
+class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
+    """Takes INVITEs that belong to no dialog."""
+
+    def __init__(self, receive: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._receive = receive
+
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
+        """Pass a new INVITE on."""
+        self._receive(prm)
+
+
+class Worker:
+    """One pjsua2 endpoint.
+
+    Args:
+        settings: from control.
+        control: the started link.
+    """
+
+    def __init__(self, settings: UaSettings, control: ControlLink) -> None:
+        self.media_port_min = settings.media_port_min
+        self._settings = settings
+        self._control = control
+        self._legs: dict[int, Leg] = {}
+        self._refused_legs: list[Leg] = []
+        self._changed: list[Leg] = []
+        self._failed: list[tuple[Leg, Exception]] = []
+        self._next_leg = 0
+        self._refused = 0
+        self._slots = 0
+        self._callers = 0
+        self._retry_after_s = settings.retry_after_s
+        self._stop = False
+        self._heartbeat_ns = 0
+        self._collect_ns = 0
+        self._endpoint = pj.Endpoint()
+        self._account: Account | None = None
+        self._commands: dict[type[Message], Callable[[Any], None]] = {
+            UaRinging: self._ring,
+            UaAnswer: self._answer,
+            UaReject: self._hang_up,
+            UaHangup: self._hang_up,
+            UaDial: self._dial,
+            UaHold: self._hold,
+            UaReinvite: self._reinvite,
+            UaRefer: self._refer,
+            UaLimit: self._limit,
+            UaShutdown: self._shut_down,
+        }
+
+    # ------------------------------------------------------------ life
+
+    def run(self) -> None:
+        """Serve until control is gone or asks for the end.
+
+        Raises:
+            ListenError: a port cannot be bound.
+        """
+        udp_port, tcp_port = self._open()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        version = str(self._endpoint.libVersion().full)
+        self.emit(UaReady(self._slots, self._callers, udp_port, tcp_port, version))
+        while not self._stop and not self._control.lost.is_set():
+            self._turn()
+        self._say_goodbye()
+
+    def _turn(self) -> None:
+        self._endpoint.libHandleEvents(POLL_MS)
+        for message in self._control.receive():
+            self._command(message)
+        self._settle()
+        now_ns = time.monotonic_ns()
+        if now_ns >= self._heartbeat_ns:
+            self._heartbeat_ns = now_ns + HEARTBEAT_NS
+            self.emit(UaHeartbeat(now_ns, len(self._legs), self._refused))
+
+    def _open(self) -> tuple[int, int | None]:
+        self._endpoint.libCreate()
+        config = pj.EpConfig()
+        config.uaConfig.threadCnt = 0
+        config.uaConfig.mainThreadOnly = True
+        config.uaConfig.maxCalls = 10_000  # clamped to what the build was made for
+        config.uaConfig.userAgent = self._settings.user_agent
+        config.medConfig.threadCnt = 0
+        config.medConfig.hasIoqueue = False
+        config.logConfig.level = 1
+        config.logConfig.consoleLevel = 0
+        self._endpoint.libInit(config)
+        self._endpoint.audDevManager().setNoDev()
+        self._slots = _slots_of_build()
+        self._callers = self._slots - 1
+        if self._settings.callers is not None:
+            self._callers = min(self._settings.callers, self._slots - 1)
+        udp_port = self._listen(pj.PJSIP_TRANSPORT_UDP, "UDP", self._settings.udp_port)
+        tcp_port = self._settings.tcp_port
+        if tcp_port is not None:
+            tcp_port = self._listen(pj.PJSIP_TRANSPORT_TCP, "TCP", tcp_port or udp_port)
+        for codec in self._endpoint.codecEnum2():
+            wanted = codec.codecId.split("/")[0] in sdp.CODECS
+            self._endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
+        self._endpoint.libStart()
+        self._account = self._make_account()
+        return udp_port, tcp_port
+
+    def _listen(self, kind: int, name: str, port: int) -> int:
+        config = pj.TransportConfig()
+        config.port = port
+        config.boundAddress = self._settings.address
+        config.publicAddress = self._settings.public_address or ""
+        try:
+            transport = self._endpoint.transportCreate(kind, config)
+        except pj.Error as error:
+            reason = f"cannot listen on {name} {self._settings.address}:{port}: {error.reason}"
+            raise ListenError(reason) from None
+        bound = str(self._endpoint.transportGetInfo(transport).localAddress)
+        return int(bound.rsplit(":", 1)[1])
+
+    def _make_account(self, dial: UaDial | None = None) -> Account:
+        host = self._settings.public_address or self._settings.address
+        config = pj.AccountConfig()
+        config.idUri = f"sip:cordboard@{host}"
+        calls = config.callConfig
+        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        calls.timerMinSESec = 90
+        calls.timerSessExpiresSec = self._settings.session_expires_s
+        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
+        config.mediaConfig.transportConfig.boundAddress = LOOPBACK
+        config.mediaConfig.transportConfig.port = self._settings.media_port_min
+        config.mediaConfig.lockCodecEnabled = False
+        config.natConfig.iceEnabled = False
+        config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = 0
+        config.natConfig.sdpNatRewriteUse = 0
+        if dial is not None:
+            if dial.user:
+                config.sipConfig.authCreds.append(
+                    pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
+                )
+            if dial.proxy:
+                config.sipConfig.proxies.append(dial.proxy)
+        account = Account(self._receive_invite)
+        account.create(config, dial is None)
+        return account
+
+    def _on_signal(self, *_: object) -> None:
+        self._stop = True
+
+    def _say_goodbye(self) -> None:
+        self._callers = 0
+        for leg in list(self._legs.values()):
+            self._end(leg, UaHangup(leg.number, 503, "Service Unavailable"))
+        deadline = time.monotonic() + GOODBYE_S
+        while (self._legs or self._refused_legs) and time.monotonic() < deadline:
+            self._endpoint.libHandleEvents(POLL_MS)
+            self._settle()
+        self._control.close()
+
+    # ------------------------------------------------------------ what legs ask for
+
+    def emit(self, message: Message) -> None:
+        """Send a message to control."""
+        self._control.send(message)
+
+    def leg_changed(self, leg: Leg) -> None:
+        """Have the leg settled once the callback is over."""
+        if leg not in self._changed:
+            self._changed.append(leg)
+
+    def leg_failed(self, leg: Leg, error: Exception) -> None:
+        """Log the fault and have the leg ended once the callback is over."""
+        self._failed.append((leg, error))
+        if isinstance(error, CordboardError):
+            log.error("ua_callback_failed", leg=leg.number, reason=str(error))
+        else:
+            log.error("ua_callback_failed", leg=leg.number, exc_info=error)
+
+    def silence(self) -> None:
+        """Silence the media sockets of pjsua2.
+
+        Raises:
+            SocketNotSilencedError: none was found, or one still sends.
+        """
+        if not silence_media_sockets(self.media_port_min):
+            raise SocketNotSilencedError("pjsua2's media sockets were not found")
+
+    def answer_info(self, leg: Leg, rdata: Any) -> None:
+        """Answer an INFO with 200."""
+
+    def replace(self, leg: Leg, text: SipText, source: str) -> Leg:
+        """Make the leg that takes over another, on the same port of media."""
+        self._next_leg += 1
+        new = Leg(leg.account, self._next_leg, self)
+        new.read_invite(text)
+        new.audio = leg.audio
+        new.answered = True
+        self._legs[new.number] = new
+        self.emit(self._describe(new, text, source, "UDP", leg.number))
+        return new
+
+    # ------------------------------------------------------------ inbound
+
+    def _receive_invite(self, prm: Any) -> None:
+        leg: Leg | None = None
+        try:
+            leg = Leg(self._account, 0, self, prm.callId)
+            self._refused_legs.append(leg)
+            self._take_invite(leg, prm.rdata)
+        except sdp.SdpError as error:
+            assert leg is not None
+            headers = {"Warning": error.warning.replace(" ", " cordboard ", 1)}
+            self._refuse(leg, error.sip_status, str(error), headers if error.warning else {})
+        except Exception as error:
+            log.error("invite_failed", exc_info=error)
+            if leg is not None:
+                self._refuse(leg, 500, "Server Internal Error", {})
+
+    def _take_invite(self, leg: Leg, rdata: Any) -> None:
+        inbound = sum(number > 0 for number in self._legs)
+        if inbound >= self._callers or len(self._legs) >= self._slots - 1:
+            self._refused += 1
+            retry = {"Retry-After": str(self._retry_after_s)}
+            self._refuse(leg, 503, "Service Unavailable", retry)
+            return
+        text = parse_message(rdata.wholeMsg)
+        if text.sdp:
+            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS)
+        elif text.body.strip():
+            raise sdp.SdpError("body is not SDP", 415)
+        self._refused_legs.remove(leg)
+        self._next_leg += 1
+        leg.number = self._next_leg
+        self._legs[leg.number] = leg
+        leg.read_invite(text)
+        via = text.header("via").split(" ")[0].rsplit("/", 1)[-1].upper()
+        self.emit(self._describe(leg, text, clean(rdata.srcAddress), via, None))
+
+    def _describe(
+        self, leg: Leg, text: SipText, source: str, transport: str, replaces_leg: int | None
+    ) -> UaInvite:
+        caller = parse_name_address(text.header("from"))
+        return UaInvite(
+            leg=leg.number,
+            sip_call_id=text.header("call-id"),
+            from_uri=caller.uri,
+            from_display=caller.display,
+            to_uri=parse_name_address(text.header("to")).uri,
+            request_uri=text.request_uri,
+            contact_uri=parse_name_address(text.header("contact")).uri,
+            source=source,
+            transport=transport,
+            local_address=local_address_toward(source.rsplit(":", 1)[0].strip("[]")),
+            offer=text.sdp,
+            headers={k: v for k, v in text.headers.items() if k not in _PLAIN_INVITE_HEADERS},
+            replaces_leg=replaces_leg,
+        )
+
+    def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
+        leg.ending = True
+        leg.hangup(_operation(status, reason, headers))
+
+    # ------------------------------------------------------------ commands
+
+    def _command(self, message: Message) -> None:
+        perform = self._commands.get(type(message))
+        if perform is None:
+            log.warning("message_refused", reason=type(message).__name__)
+            return
+        try:
+            perform(message)
+        except (pj.Error, CordboardError) as error:
+            reason = str(getattr(error, "reason", "") or error)
+            log.warning("ua_command_failed", command=type(message).__name__, reason=reason)
+            leg = int(getattr(message, "leg", 0))
+            self.emit(UaCommandFailed(leg, type(message).__name__, reason))
+
+    def _ring(self, message: UaRinging) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is not None and not leg.answered and not leg.ending:
+            leg.answer(_operation(message.status, "", {}))
+
+    def _answer(self, message: UaAnswer) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is None or leg.answered or leg.ending:
+            return
+        leg.audio = _local_audio(message)
+        operation = _operation(200, "", {})
+        try:
+            if not leg.late_offer:
+                operation.sdp.wholeSdp = leg.first_answer()
+            leg.answer(operation)
+        except (pj.Error, CordboardError):
+            self._end(leg, UaHangup(leg.number, 488, "Not Acceptable Here"))
+            raise
+        leg.answered = True
+
+    def _hang_up(self, message: UaHangup | UaReject) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is not None:
+            self._end(leg, message)
+
+    def _end(self, leg: Leg, message: UaHangup | UaReject) -> None:
+        leg.ending = True
+        status = 0 if leg.answered or leg.number < 0 else message.status
+        try:
+            leg.hangup(_operation(status, message.reason if status else "", message.headers))
+        except pj.Error as error:
+            log.warning("hangup_failed", leg=leg.number, reason=error.reason)
+
+    def _dial(self, message: UaDial) -> None:
+        reserve = 1 if self._callers else 0
+        if message.leg >= 0 or message.leg in self._legs:
+            raise LocalError(f"{message.leg} is no number for an outbound leg")
+        if len(self._legs) >= self._slots - reserve:
+            self.emit(UaDisconnected(message.leg, 503, "no free slot", EndedBy.LOCAL))
+            return
+        own_account = message.user or message.proxy
+        account = self._make_account(message) if own_account else self._account
+        leg = Leg(account, message.leg, self)
+        leg.audio = _local_audio(message)
+        operation = _operation(0, "", message.headers)
+        operation.opt.audioCount = 1
+        operation.opt.videoCount = 0
+        operation.txOption.localUri = (
+            f"{quote_display(message.from_display)} <{message.from_uri}>"
+            if message.from_display
+            else message.from_uri
+        )
+        self._legs[message.leg] = leg
+        try:
+            leg.makeCall(message.to_uri, operation)
+        except pj.Error as error:
+            del self._legs[message.leg]
+            self.emit(UaDisconnected(message.leg, 500, str(error.reason), EndedBy.LOCAL))
+
+    def _hold(self, message: UaHold) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is None or leg.ending:
+            return
+        if message.hold:
+            leg.setHold(pj.CallOpParam())
+        else:
+            self._send_offer(leg, pj.PJSUA_CALL_UNHOLD)
+
+    def _reinvite(self, message: UaReinvite) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is not None and not leg.ending:
+            leg.audio = _local_audio(message)
+            self._send_offer(leg, 0)
+
+    def _send_offer(self, leg: Leg, flag: int) -> None:
+        operation = pj.CallOpParam(True)
+        operation.opt.audioCount = 1
+        operation.opt.videoCount = 0
+        operation.opt.flag = flag
+        leg.reinvite(operation)
+
+    def _refer(self, message: UaRefer) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is not None and not leg.ending:
+            leg.xfer(message.refer_to, _operation(0, "", message.headers))
+
+    def _limit(self, message: UaLimit) -> None:
+        self._callers = max(0, min(message.callers, self._slots - 1))
+        self._retry_after_s = message.retry_after_s
+
+    def _shut_down(self, _: UaShutdown) -> None:
+        self._stop = True
+
+    # ------------------------------------------------------------ after callbacks
+
+    def _settle(self) -> None:
+        failed, self._failed = self._failed, []
+        for leg, _ in failed:
+            if not leg.ending and not leg.gone:
+                self._end(leg, UaHangup(leg.number, 500, "Server Internal Error"))
+        changed, self._changed = self._changed, []
+        for leg in changed:
+            leg.settle()
+        # dropping the last reference runs the destructor, so never inside a callback
+        self._legs = {number: leg for number, leg in self._legs.items() if not leg.gone}
+        self._refused_legs = [leg for leg in self._refused_legs if not leg.gone]
+        for leg in changed:
+            if leg.gone and leg.account is not self._account:
+                leg.account.shutdown()
+        now_ns = time.monotonic_ns()
+        if any(leg.gone for leg in changed) and now_ns >= self._collect_ns:
+            self._collect_ns = now_ns + COLLECT_NS
+            gc.collect()
+
+
+def _operation(status: int, reason: str, headers: dict[str, str]) -> pj.CallOpParam:
+    operation = pj.CallOpParam(True)
+    operation.statusCode = status
+    operation.reason = reason
+    for name, value in headers.items():
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        operation.txOption.headers.append(header)
+    return operation
+
+
+def _local_audio(message: UaAnswer | UaDial | UaReinvite) -> sdp.LocalAudio:
+    return sdp.LocalAudio(
+        message.media_address,
+        message.media_port,
+        message.codecs,
+        message.dtmf_payload_type,
+        message.ptime_ms,
+    )
+
+
+def _slots_of_build() -> int:
+    """Ask pjsua-lib for its limit after ``libInit``; pjsua2 itself does not tell it."""
+    library = ctypes.CDLL(sys.modules["pjsua2.pjsua2"]._pjsua2.__file__)
+    return int(library.pjsua_call_get_max_count())
