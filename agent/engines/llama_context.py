@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
 
+from agent.engines.llama_native import native
 from media import LocalError
 
 _PIECE_BYTES = 256

@@ -10,10 +10,10 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
 
 from agent.engines.llama_context import LlamaModel
+from agent.engines.llama_native import native
 from media import LocalError
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-
 from agent.engines.base import ChatMessage
+from agent.engines.llama_native import chat_format
 
 
 class Tokenizer(Protocol):
@@ -110,7 +109,7 @@ class MetadataTemplate:
     def _formatter(
         template: str, begin: str, end: str, *, answer: bool
     ) -> Callable[[Sequence[ChatMessage]], str]:
-        formatter = Jinja2ChatFormatter(
+        formatter = chat_format.Jinja2ChatFormatter(
             template=template, bos_token=begin, eos_token=end, add_generation_prompt=answer
         )
 
