@@ -134,7 +134,7 @@ class Link:
             oldest = queue.popleft()
             held -= len(oldest.samples)
             self.audio_dropped_samples += len(oldest.samples)
-        self._flush_audio()
+        self._flush_queue(queue)
 
     def close(self, reason: str = "closed") -> None:
         """Close the link; safe to call twice."""
@@ -157,10 +157,13 @@ class Link:
             self._writer.write(octets)
 
     def _flush_audio(self) -> None:
-        transport = self._writer.transport
         for queue in self._audio.values():
-            while queue and transport.get_write_buffer_size() < _HIGH_WATER_BYTES:
-                self._write(encode_audio(queue.popleft()))
+            self._flush_queue(queue)
+
+    def _flush_queue(self, queue: deque[AudioFrame]) -> None:
+        transport = self._writer.transport
+        while queue and transport.get_write_buffer_size() < _HIGH_WATER_BYTES:
+            self._write(encode_audio(queue.popleft()))
 
     def forget_stream(self, stream: int) -> None:
         """Drop what still waits of a stream that is gone."""

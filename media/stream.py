@@ -1,0 +1,416 @@
+"""One leg's RTP session: sockets and clock around the sans-IO halves (asyncio shell)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from media import RemoteError
+from media.clocked import ClockedReader
+from media.g711 import NS_PER_SAMPLE, RATE_HZ, Codec
+from media.inbound import Heard, Inbound, InboundEvent, Pressed
+from media.jitter import HeardFrame
+from media.latch import Source
+from media.lateness import Lateness
+from media.messages import StreamParameters, StreamQuality
+from media.outbound import Outbound
+from media.pacing import Pacer
+from media.playout import ClipEvent
+from media.ports import PortPair
+from media.quality import mos, rating
+from media.recording import AGENT, CALLER, Recording
+from media.rtcp import RtcpSession, Sent
+from media.srtp import SrtpError, SrtpSession
+
+MAX_BEHIND_NS = 100_000_000
+"""After a standstill longer than this the packets of the past are not sent any more."""
+_READS_PER_WAKE = 16
+_DATAGRAM_BYTES = 2_048
+_PTIMES_MS = range(10, 61)
+
+log = structlog.get_logger()
+
+
+class BadParametersError(RemoteError):
+    """What was agreed cannot be carried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sip_status=488)
+
+
+class StreamListener(Protocol):
+    """Who wants to know what happens on a stream."""
+
+    def stream_heard(self, stream: Stream, frame: HeardFrame) -> None:
+        """Audio of the far end, in order."""
+
+    def stream_pressed(self, stream: Stream, digit: str, at_ns: int) -> None:
+        """A key press of the far end."""
+
+    def stream_clip(self, stream: Stream, event: ClipEvent, sent_ns: int) -> None:
+        """A clip began or ended in the packet that has just left."""
+
+    def stream_silent(self, stream: Stream, silent_ns: int) -> None:
+        """Nothing came for the time-out."""
+
+
+class Stream:
+    """One leg.
+
+    Args:
+        number: ours, unique in the process.
+        name: for logs and file names.
+        pair: the leg's two sockets; nothing is ever sent from any other.
+        pacer: calls at packet times.
+        listener: told what happens.
+        jitter_max_ms: see :class:`media.jitter.EagerJitterBuffer`.
+        timeout_ns: silence after which the listener is told.
+        lateness: of the whole process.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        pair: PortPair,
+        pacer: Pacer,
+        listener: StreamListener,
+        *,
+        jitter_max_ms: int,
+        timeout_ns: int,
+        lateness: Lateness,
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.pair = pair
+        self.start_ns = time.monotonic_ns()
+        self.inbound = Inbound(self.start_ns, jitter_max_ms)
+        self.outbound = Outbound(
+            random.getrandbits(32), random.getrandbits(15), random.getrandbits(32)
+        )
+        self.parameters: StreamParameters | None = None
+        self.recording: Recording | None = None
+        self.joined_to: Stream | None = None
+        self.closed = False
+        self.send_errors = 0
+        self._pacer = pacer
+        self._listener = listener
+        self._jitter_max_ms = jitter_max_ms
+        self._timeout_ns = timeout_ns
+        self._lateness = Lateness()
+        self._process_lateness = lateness
+        self._rtcp: RtcpSession | None = None
+        self._rtcp_source: Source | None = None
+        self._rtcp_foreign = 0
+        self._recording_path: str | None = None
+        self._heard_since_ns = 0
+        self._timed_out = False
+        self._housekeeping_ns = 0
+        self._gap_armed_ns: int | None = None
+        self._mapped = pair.rtp.family == socket.AF_INET6
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pair.rtp, self._read, pair.rtp, self._receive_rtp)
+        loop.add_reader(pair.rtcp, self._read, pair.rtcp, self._receive_rtcp)
+
+    def configure(self, parameters: StreamParameters, recording: Recording | None) -> None:
+        """Start, or take the result of another offer/answer round.
+
+        Raises:
+            BadParametersError: the stream goes on as it was.
+        """
+        _check(parameters, self.pair.rtp.family)
+        srtp = self._srtp_for(parameters)
+        now_ns = time.monotonic_ns()
+        first = self.parameters is None
+        if first:
+            self.start_ns = now_ns
+            self.inbound = Inbound(now_ns, self._jitter_max_ms)
+            self._rtcp = RtcpSession(
+                self.outbound.ssrc,
+                f"{random.getrandbits(96):024x}",
+                random.random,
+                time.time_ns() - now_ns,
+                now_ns,
+            )
+        elif self._address(parameters) != self._address(self.parameters):
+            self._rtcp_source = None
+        was_receiving = self.inbound.receives
+        self.parameters = parameters
+        self.inbound.configure(parameters, srtp)
+        self.outbound.configure(parameters)
+        if not was_receiving:
+            self._heard_since_ns = now_ns
+        self._set_recording(recording, now_ns)
+        if first:
+            self._housekeeping_ns = now_ns
+            self._pacer.add(now_ns, self._send_due)
+            self._pacer.run_due()
+
+    def join(self, other: Stream) -> None:
+        """Let each leg hear the other."""
+        for one, two in ((self, other), (other, self)):
+            one.joined_to = two
+            one.outbound.joined = ClockedReader(one.outbound.packet_samples)
+
+    def split(self) -> None:
+        """Undo :meth:`join`."""
+        other, self.joined_to = self.joined_to, None
+        self.outbound.joined = None
+        if other is not None:
+            other.joined_to = None
+            other.outbound.joined = None
+
+    def close(self) -> StreamQuality:
+        """Say goodbye, stop, and return what it was like; the sockets stay open to drain."""
+        if self.closed:
+            return self.quality()
+        now_ns = time.monotonic_ns()
+        self.split()
+        if self._rtcp is not None:
+            self._send_rtcp(self._rtcp.bye(self._sent(), self.inbound.reception, now_ns))
+        if self.recording is not None:
+            self.recording.close(self._samples_at(now_ns))
+        self.closed = True
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.pair.rtp)
+        loop.remove_reader(self.pair.rtcp)
+        return self.quality()
+
+    @property
+    def datagrams_dropped(self) -> int:
+        """Datagrams that were not used."""
+        return self.inbound.malformed + self.inbound.latch.foreign + self._rtcp_foreign
+
+    def quality(self) -> StreamQuality:
+        """Return the figures of both directions so far."""
+        receptions = self.inbound.receptions
+        received = sum(each.received for each in receptions)
+        expected = sum(each.expected for each in receptions)
+        lost = sum(each.lost for each in receptions)
+        jitter = self.inbound.jitter
+        unheard = min(1.0, (lost + jitter.late) / expected) if expected else 0.0
+        round_trip = self._rtcp.round_trip_ms if self._rtcp is not None else None
+        delay_ms = (round_trip or 0.0) / 2 + jitter.delay.spread_ms + 20
+        return StreamQuality(
+            packets_received=received,
+            packets_sent=self.outbound.packets,
+            packets_lost=lost,
+            loss_ratio=lost / expected if expected else 0.0,
+            packets_late=jitter.late,
+            packets_duplicate=sum(each.duplicates for each in receptions),
+            packets_foreign=self.inbound.latch.foreign,
+            packets_malformed=self.inbound.malformed + (self._rtcp.malformed if self._rtcp else 0),
+            jitter_ms=receptions[-1].jitter_ms if receptions else 0.0,
+            jitter_max_ms=max((each.jitter_max_ms for each in receptions), default=0.0),
+            concealed_ms=jitter.concealed_samples // 8,
+            remote_loss_ratio=self._rtcp.remote_loss_ratio if self._rtcp is not None else 0.0,
+            round_trip_ms=round_trip,
+            mos=round(mos(rating(unheard, delay_ms)), 2) if received else 0.0,
+            send_lateness_p99_ms=self._lateness.percentile_ms(99),
+            first_packet_ns=self.inbound.first_packet_ns,
+            last_packet_ns=self.inbound.last_packet_ns,
+            recording=self._recording_path,
+        )
+
+    # ------------------------------------------------------------ receiving
+
+    def _read(self, sock: socket.socket, receive: Callable[[bytes, Source, int], None]) -> None:
+        self._pacer.run_due()
+        for _ in range(_READS_PER_WAKE):
+            try:
+                datagram, source = sock.recvfrom(_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                # an ICMP error about what we sent; whether the far end lives is for the time-out
+                continue
+            if self.closed:
+                return
+            receive(datagram, (str(source[0]), int(source[1])), time.monotonic_ns())
+
+    def _receive_rtp(self, datagram: bytes, source: Source, now_ns: int) -> None:
+        self._handle_events(self.inbound.receive(datagram, source, now_ns))
+        self._arm_gap()
+
+    def _handle_events(self, events: list[InboundEvent]) -> None:
+        for event in events:
+            if isinstance(event, Heard):
+                self._hear(event.frame)
+            elif isinstance(event, Pressed):
+                self._listener.stream_pressed(self, event.digit, event.at_ns)
+
+    def _hear(self, frame: HeardFrame) -> None:
+        self._listener.stream_heard(self, frame)
+        if self.joined_to is not None and self.joined_to.outbound.joined is not None:
+            spread_ms = self.inbound.jitter.delay.spread_ms
+            self.joined_to.outbound.joined.receive(frame, spread_ms)
+        if self.recording is not None:
+            self.recording.add(CALLER, frame.position_samples, frame.samples)
+
+    def _arm_gap(self) -> None:
+        deadline_ns = self.inbound.jitter.gap_deadline_ns
+        if deadline_ns is not None and deadline_ns != self._gap_armed_ns:
+            self._gap_armed_ns = deadline_ns
+            self._pacer.add(deadline_ns, self._gap_due)
+
+    def _gap_due(self, _: int, now_ns: int) -> int | None:
+        if not self.closed:
+            self._gap_armed_ns = None
+            self._handle_events(self.inbound.poll(now_ns))
+            self._arm_gap()
+        return None
+
+    def _receive_rtcp(self, datagram: bytes, source: Source, now_ns: int) -> None:
+        if self._rtcp is None or not self.inbound.latch.accepts_rtcp(source):
+            self._rtcp_foreign += 1
+            return
+        if self.inbound.srtp is not None:
+            try:
+                datagram = self.inbound.srtp.unprotect_rtcp(datagram)
+            except SrtpError:
+                self.inbound.malformed += 1
+                return
+        before = self._rtcp.malformed
+        self._rtcp.receive(datagram, now_ns)
+        if self._rtcp.malformed == before:
+            self._rtcp_source = source
+
+    # ------------------------------------------------------------ sending
+
+    def _send_due(self, deadline_ns: int, now_ns: int) -> int | None:
+        if self.closed:
+            return None
+        packet = self.outbound.pop()
+        if packet.datagram is not None:
+            sent_ns = self._send_rtp(packet.datagram)
+            self._lateness.receive(sent_ns - deadline_ns)
+            self._process_lateness.receive(sent_ns - deadline_ns)
+            for event in packet.events:
+                self._listener.stream_clip(self, event, sent_ns)
+        if self.recording is not None:
+            self.recording.add(AGENT, self._samples_at(deadline_ns), packet.samples)
+        self._handle_events(self.inbound.poll(now_ns))
+        if now_ns >= self._housekeeping_ns:
+            self._keep_house(now_ns)
+        period_ns = self.outbound.packet_samples * NS_PER_SAMPLE
+        following_ns = deadline_ns + period_ns
+        behind_ns = now_ns - following_ns
+        if behind_ns > MAX_BEHIND_NS:
+            missed = behind_ns // period_ns
+            self.outbound.skip(missed)
+            following_ns += missed * period_ns
+        return following_ns
+
+    def _send_rtp(self, datagram: bytes) -> int:
+        srtp = self.inbound.srtp
+        self._send_to(
+            self.pair.rtp,
+            datagram if srtp is None else srtp.protect(datagram),
+            self.inbound.latch.target,
+        )
+        return time.monotonic_ns()
+
+    def _send_to(self, sock: socket.socket, datagram: bytes, target: Source) -> None:
+        host = f"::ffff:{target[0]}" if self._mapped and ":" not in target[0] else target[0]
+        try:
+            sock.sendto(datagram, (host, target[1]))
+        except OSError:
+            self.send_errors += 1
+
+    def _keep_house(self, now_ns: int) -> None:
+        self._housekeeping_ns = now_ns + 500_000_000
+        if self.recording is not None:
+            self.recording.flush(self._samples_at(now_ns))
+        assert self._rtcp is not None
+        if now_ns >= self._rtcp.next_report_ns:
+            self._send_rtcp(self._rtcp.report(self._sent(), self.inbound.reception, now_ns))
+        last_ns = max(self.inbound.last_packet_ns or 0, self._heard_since_ns)
+        silent_ns = now_ns - last_ns
+        if not self.inbound.receives or silent_ns < self._timeout_ns:
+            self._timed_out = False
+        elif not self._timed_out:
+            self._timed_out = True
+            self._listener.stream_silent(self, silent_ns)
+
+    def _send_rtcp(self, compound: bytes) -> None:
+        assert self.parameters is not None
+        target = self._rtcp_source or (
+            self.inbound.latch.target[0],
+            self.parameters.remote_rtcp_port,
+        )
+        if target[1] == 0 or target[0] in ("0.0.0.0", "::"):
+            return
+        srtp = self.inbound.srtp
+        self._send_to(
+            self.pair.rtcp, compound if srtp is None else srtp.protect_rtcp(compound), target
+        )
+
+    # ------------------------------------------------------------ small things
+
+    def _sent(self) -> Sent:
+        return Sent(self.outbound.packets, self.outbound.octets, self.outbound.timestamp)
+
+    def _samples_at(self, now_ns: int) -> int:
+        return (now_ns - self.start_ns) * RATE_HZ // 1_000_000_000
+
+    def _set_recording(self, recording: Recording | None, now_ns: int) -> None:
+        if recording is self.recording:
+            return
+        if self.recording is not None:
+            self.recording.close(self._samples_at(now_ns))
+        self.recording = recording
+        if recording is not None:
+            self._recording_path = os.fspath(Path(recording.path))
+
+    def _srtp_for(self, parameters: StreamParameters) -> SrtpSession | None:
+        if parameters.srtp_suite is None:
+            return None
+        keys = (
+            parameters.srtp_suite,
+            parameters.srtp_local_key or "",
+            parameters.srtp_remote_key or "",
+        )
+        # the same keys again are the same context: a new one would begin its packet index anew
+        if self.inbound.srtp is not None and self.inbound.srtp.parameters == keys:
+            return self.inbound.srtp
+        return SrtpSession(*keys)
+
+    @staticmethod
+    def _address(parameters: StreamParameters | None) -> tuple[str, int] | None:
+        return None if parameters is None else (parameters.remote_address, parameters.remote_port)
+
+
+def _check(parameters: StreamParameters, family: int) -> None:
+    try:
+        Codec(parameters.codec)
+    except ValueError:
+        raise BadParametersError(f"codec {parameters.codec!r} is not carried") from None
+    try:
+        version = ipaddress.ip_address(parameters.remote_address).version
+    except ValueError:
+        raise BadParametersError(f"{parameters.remote_address!r} is no IP address") from None
+    if version == 6 and family == socket.AF_INET:
+        raise BadParametersError("an IPv6 far end cannot be reached from an IPv4 port")
+    if parameters.ptime_ms not in _PTIMES_MS:
+        raise BadParametersError(f"ptime of {parameters.ptime_ms} ms is not 10 to 60")
+    for port in (parameters.remote_port, parameters.remote_rtcp_port):
+        if not 0 <= port <= 65_535:
+            raise BadParametersError(f"{port} is no port")
+    types = (
+        parameters.payload_type,
+        parameters.dtmf_payload_type,
+        parameters.comfort_noise_payload_type,
+    )
+    given = [each for each in types if each is not None]
+    # 72 to 76 would be taken for RTCP (RFC 3551 section 6)
+    if len(set(given)) < len(given) or any(not 0 <= e <= 127 or 72 <= e <= 76 for e in given):
+        raise BadParametersError(f"payload types {given} cannot be told apart")

@@ -1,0 +1,1 @@
+"""Tests of media, and the RTP phone that other tests may use."""

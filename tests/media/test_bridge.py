@@ -1,0 +1,97 @@
+"""The real media process over its socket and real UDP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from media import messages
+from media.messages import CallId
+from media.wire import AudioFrame, AudioKind
+
+from tests.media.bridge_process import MediaProcess, parameters_for, running_media
+from tests.media.rtp_endpoint import RtpEndpoint, dominant_hz, tone, tone_level
+
+pytestmark = pytest.mark.integration
+
+
+@pytest_asyncio.fixture
+async def media(tmp_path: Path) -> AsyncIterator[MediaProcess]:
+    """Run a media process."""
+    async with running_media(tmp_path) as process:
+        yield process
+
+
+async def test_tone_reaches_the_agent_and_clip_the_caller(media: MediaProcess) -> None:
+    """A caller's tone is in the agent's frames and the agent's clip is on the wire."""
+    edge, agent = await media.peer("edge"), await media.peer("agent")
+    with RtpEndpoint(port=20_500) as phone:
+        stream = await edge.open_stream(parameters_for(phone.port))
+        await agent.ask(messages.AttachStream(stream.stream), messages.Done)
+        phone.play_tone(440)
+        phone.start(stream.address, stream.port)
+        await asyncio.sleep(1.0)
+        frames = list(agent.audio)
+        heard = np.concatenate([frame.samples for frame in frames[-30:]])
+        assert abs(dominant_hz(heard) - 440) < 10
+        positions = [frame.position_samples for frame in frames]
+        assert positions == list(
+            np.cumsum([0, *[len(frame.samples) for frame in frames[:-1]]]) + positions[0]
+        )
+        clip = tone(1_000, 0.5)
+        agent.link.send_audio(AudioFrame(AudioKind.CLIP, stream.stream, 7, 0, 0, clip))
+        agent.link.send(messages.ClipEnded(stream.stream, 7))
+        started = await agent.wait_for(messages.ClipStarted)
+        finished = await agent.wait_for(messages.ClipFinished)
+        assert (started.clip, finished.clip) == (7, 7)
+        assert 450 <= (finished.sent_ns - started.sent_ns) / 1e6 <= 520
+        out = phone.heard(started.sent_ns - 5_000_000, finished.sent_ns)
+        assert tone_level(out, 1_000) > 0.9
+        assert {packet.source for packet in phone.received} == {(stream.address, stream.port)}
+        closed = await edge.ask(messages.CloseStream(stream.stream), messages.StreamClosed)
+        assert closed.quality.packets_lost == 0
+        assert closed.quality.mos > 4.3
+        assert (await agent.wait_for(messages.StreamGone)).stream == stream.stream
+    edge.link.close()
+    agent.link.close()
+
+
+async def test_clear_takes_effect_within_a_frame(media: MediaProcess) -> None:
+    """After ClearPlayback nothing of the clip leaves any more, and the position is told."""
+    edge, agent = await media.peer("edge"), await media.peer("agent")
+    with RtpEndpoint(port=20_502) as phone:
+        stream = await edge.open_stream(parameters_for(phone.port))
+        agent.link.send_audio(AudioFrame(AudioKind.CLIP, stream.stream, 1, 0, 0, tone(800, 5.0)))
+        await agent.ask(messages.AttachStream(stream.stream), messages.Done)
+        await agent.wait_for(messages.ClipStarted)
+        await asyncio.sleep(0.5)
+        cleared = await agent.ask(messages.ClearPlayback(stream.stream), messages.PlaybackCleared)
+        await asyncio.sleep(0.2)
+        loud = [p for p in phone.received if np.std(p.samples.astype(float)) > 500]
+        assert loud[-1].arrival_ns - cleared.at_ns < 20_000_000
+        assert cleared.clip == 1
+        assert cleared.position_samples == 160 * len(loud)
+        assert phone.received[-1].arrival_ns > loud[-1].arrival_ns
+    edge.link.close()
+    agent.link.close()
+
+
+async def test_unknown_stream_is_404(media: MediaProcess) -> None:
+    """A request for a stream that is not there is refused with 404."""
+    edge = await media.peer("edge")
+    with pytest.raises(Exception, match="no stream 99") as caught:
+        await edge.link.request(messages.CloseStream(99))
+    assert caught.value.sip_status == 404  # type: ignore[attr-defined]  # RequestFailedError
+    allocated = await edge.ask(
+        messages.AllocateStream(CallId("c"), "caller"), messages.StreamAllocated
+    )
+    with pytest.raises(Exception, match="ptime"):
+        await edge.link.request(
+            messages.ConfigureStream(allocated.stream, parameters_for(20_504, ptime_ms=5))
+        )
+    edge.link.close()
