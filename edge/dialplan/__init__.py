@@ -1,0 +1,1 @@
+"""The dial plan: which rule takes a call, why others do not, and what is wrong with the rules."""
