@@ -1,0 +1,1 @@
+"""What integration tests share: an outside phone, the service under test, SIPp, captures."""
