@@ -1,0 +1,170 @@
+"""Work out an answer, possibly before it is known that it is wanted.
+
+An :class:`Answer` fills up with pieces of speech while nobody hears them; the conversation plays
+them once the caller's turn is over, or throws them away when the caller goes on.
+
+The way to an answer: goodbye, reviewed sentence, nothing known about it, language model held to
+the facts that were found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from agent.clausing import clauses
+from agent.engines.base import ChatMessage, Dialogue, Samples
+from agent.fast_lane import is_goodbye
+from agent.guard import Guard, shorten
+from agent.knowledge import Match
+from agent.persona import Persona
+from agent.prompting import write_question
+from agent.streams import closing
+
+KNOWN_COVERAGE = 0.34
+"""Less of a question's weight in the best fact, and nothing is known about it."""
+SURE_COVERAGE = 0.5
+"""So much of it, and the fact itself may stand for an answer that the model got wrong."""
+TOKENS_PER_WORD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Words and (the first part of) their audio; later parts of it have no words."""
+
+    text: str
+    samples: Samples
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer in the making."""
+
+    words: str
+    """What it answers."""
+    begun_ns: int
+    source: str = "model"
+    then: str = "listen"
+    pieces: list[Piece] = field(default_factory=list)
+    finished: bool = False
+    first_token_ns: int | None = None
+    first_audio_ns: int | None = None
+    tokens: int = 0
+    refused: str = ""
+    task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """Stop working on it."""
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Answering:
+    """Answers of one call.
+
+    Args:
+        persona: whose.
+        dialogue: the call's sequence in the language model.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(self, persona: Persona, dialogue: Dialogue, clock: Callable[[], int]) -> None:
+        self._persona = persona
+        self._dialogue = dialogue
+        self._clock = clock
+
+    async def fill(
+        self,
+        answer: Answer,
+        history: list[ChatMessage],
+        context: str,
+        changed: Callable[[Answer], None],
+    ) -> None:
+        """Work on an answer until it is finished.
+
+        Args:
+            answer: an empty one.
+            history: what was said so far, without the words to be answered.
+            context: what the caller said before, for questions that say "it".
+            changed: called after each change, on the event loop.
+        """
+        async for text in self._write(answer, history, context):
+            first = True
+            async for samples in self._persona.speech.say(text):
+                if answer.first_audio_ns is None:
+                    answer.first_audio_ns = self._clock()
+                answer.pieces.append(Piece(text if first else "", samples))
+                first = False
+                changed(answer)
+        answer.finished = True
+        changed(answer)
+
+    async def foresee(self, words: str, history: list[ChatMessage], context: str) -> None:
+        """Put what an answer to these unfinished words will need into the model's cache."""
+        if self._persona.fast_lane.match(words) is not None:
+            return
+        facts = self._facts(words, context)
+        if facts:
+            question = write_question(words, [each.text for each in facts])
+            messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
+            await self._dialogue.prefill(messages)
+
+    def _facts(self, words: str, context: str) -> list[Match]:
+        found = self._persona.knowledge.find(words, context)
+        return [each for each in found if each.coverage >= KNOWN_COVERAGE]
+
+    async def _write(
+        self, answer: Answer, history: list[ChatMessage], context: str
+    ) -> AsyncIterator[str]:
+        persona = self._persona
+        entry = persona.fast_lane.match(answer.words)
+        if entry is not None:
+            answer.source, answer.then = "fast_lane", entry.then
+            yield entry.say
+            return
+        if is_goodbye(answer.words):
+            answer.source, answer.then = "goodbye", "goodbye"
+            yield persona.config.goodbye
+            return
+        facts = self._facts(answer.words, context)
+        if not facts:
+            answer.source = "unknown"
+            yield persona.config.unknown
+            return
+        async for clause in self._ask_model(answer, history, facts):
+            yield clause
+
+    async def _ask_model(
+        self, answer: Answer, history: list[ChatMessage], facts: list[Match]
+    ) -> AsyncIterator[str]:
+        limit = self._persona.config.limits.max_words
+        question = write_question(answer.words, [each.text for each in facts])
+        messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
+        guard = Guard(answer.words, [each.text for each in facts], limit)
+        tokens = self._dialogue.generate(messages, max_tokens=TOKENS_PER_WORD * limit)
+        async with closing(clauses(self._count(answer, tokens))) as written:
+            async for clause in written:
+                admitted = guard.admit(clause)
+                if admitted is None:
+                    break
+                if admitted:
+                    yield admitted
+        answer.refused = guard.refused
+        if not guard.said:
+            best = facts[0]
+            answer.source = "fact" if best.coverage >= SURE_COVERAGE else "unknown"
+            yield (
+                shorten(best.text, limit)
+                if best.coverage >= SURE_COVERAGE
+                else self._persona.config.unknown
+            )
+
+    async def _count(self, answer: Answer, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
+        # generators that are left early are closed at once: that is what stops the model
+        async with closing(tokens) as pieces:
+            async for piece in pieces:
+                if answer.first_token_ns is None:
+                    answer.first_token_ns = self._clock()
+                answer.tokens += 1
+                yield piece

@@ -1,0 +1,140 @@
+"""Hold the model's answer to the facts (sans-IO).
+
+A small model invents. Each clause is let through only when its numbers are in the facts, its
+meaningful words are in the facts or the question, and it does not turn a "not" around; a clause
+that fails ends the answer, and if it was the first one a reviewed text is said instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent.knowledge import content_stems
+from agent.words import split_words
+
+SUPPORTED_SHARE = 0.7
+_MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
+_LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
+_VERDICT = re.compile(r"^\s*(?:yes|no|sure|of course)\b[\s,.!-]*", re.IGNORECASE)
+_NEGATIONS = frozenset(
+    split_words(
+        "not no never only cannot cant dont doesnt wont isnt arent without unable unless none"
+    )
+)
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        split_words(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+            "fifteen sixteen seventeen eighteen nineteen twenty"
+        )
+    )
+} | {
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "ninety": "90",
+    "hundred": "100",
+    "half": "half",
+    "once": "once",
+    "twice": "twice",
+}
+_COMMON = frozenset(
+    split_words(
+        "sorry glad happy welcome moment course answer inform information details sure able "
+        "work use first next after before until please feel free contact support call simply "
+        "quick easy usually typic includ need should can may possibl model camera doorbell "
+        "device unit"
+    )
+)
+
+
+def clean_text(text: str) -> str:
+    """Strip markup, labels and line ends from a model's text."""
+    return " ".join(_LABEL.sub("", _MARKUP.sub(" ", text)).split())
+
+
+def numbers(text: str) -> set[str]:
+    """Return the numbers in a text, words and digits alike, as digits."""
+    found = {_NUMBER_WORDS.get(each, each) for each in split_words(text)}
+    return {each for each in found if each[:1].isdigit() or each in ("half", "once", "twice")}
+
+
+@dataclass(slots=True)
+class Guard:
+    """The check of one answer.
+
+    Args:
+        question: the caller's words.
+        facts: texts that may be stated; empty lets nothing but small talk through.
+        max_words: words in the whole answer.
+    """
+
+    question: str
+    facts: Sequence[str]
+    max_words: int
+    said: list[str] = field(default_factory=list)
+    refused: str = ""
+    """Why the answer ended early, empty where it did not."""
+
+    def admit(self, clause: str) -> str | None:
+        """Return the clause as it may be said, None when the answer ends before it."""
+        text = clean_text(clause)
+        if not self.said:
+            # a bare verdict is a claim that no fact can be compared with; the rest answers
+            rest = _VERDICT.sub("", text)
+            text = rest[:1].upper() + rest[1:] if len(rest.split()) >= 2 else text
+        if not text or not split_words(text):
+            return ""
+        self.refused = self._objection(text)
+        if self.refused:
+            return None
+        self.said.append(text)
+        return text
+
+    def _objection(self, text: str) -> str:
+        words = len(" ".join([*self.said, text]).split())
+        if words > self.max_words and self.said:
+            return "too long"
+        if not self.facts:
+            return "no facts"
+        known = " ".join(self.facts)
+        if numbers(text) - numbers(known):
+            return "a number that is not in the facts"
+        stems = content_stems(text)
+        support = set(content_stems(known)) | set(content_stems(self.question)) | _COMMON
+        supported = sum(each in support for each in stems)
+        if stems and supported < SUPPORTED_SHARE * len(stems):
+            return "a claim that is not in the facts"
+        if self._turned_around(text, stems):
+            return "against the facts"
+        return ""
+
+    def _turned_around(self, text: str, stems: Sequence[str]) -> bool:
+        """Say whether the closest sentence of the facts negates what the clause affirms."""
+        if not stems:
+            return False
+        sentences = [
+            each for fact in self.facts for each in re.split(r"(?<=[.!?;])\s+", fact) if each
+        ]
+        shared = [len(set(stems) & set(content_stems(each))) for each in sentences]
+        most = max(shared, default=0)
+        # with nothing shared there is no sentence to contradict
+        if most == 0:
+            return False
+        closest = [each for each, count in zip(sentences, shared, strict=True) if count == most]
+        negated = set(split_words(text)) & _NEGATIONS
+        return all(bool(set(split_words(each)) & _NEGATIONS) != bool(negated) for each in closest)
+
+
+def shorten(text: str, max_words: int) -> str:
+    """Cut a reviewed text at the last sentence end within ``max_words``; never to nothing."""
+    kept: list[str] = []
+    for sentence in re.split(r"(?<=[.!?])\s+", text.strip()):
+        if kept and len(" ".join([*kept, sentence]).split()) > max_words:
+            break
+        kept.append(sentence)
+    return " ".join(kept)

@@ -1,0 +1,141 @@
+"""Find the facts that a question is about (sans-IO).
+
+Facts and examples are short texts; they are scored by BM25 over word stems. A word that no fact
+knows is read as the known word it looks like, which takes in what recognisers mishear. Whether
+the facts can answer at all is said by *coverage*: how much of the question's weight they share.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.words import split_words
+
+K1 = 1.2
+B = 0.5
+LOOKALIKE = 0.8
+_STOP = frozenset(
+    split_words(
+        "a an the and or but if so of to in on at for from with by as is are am was were be "
+        "been do does did can could will would shall should may might must i im ive id you your "
+        "yours youre me my mine we our us it its he she they them their this that these those "
+        "there here what when where who whom why how which whats hows wheres have has had "
+        "having get gets got please thanks thank hello hi hey yes no not dont doesnt didnt cant "
+        "wont isnt just really very also too any some all about tell know want wanted need like "
+        "would question ask asking okay ok um uh er well then than into up out now again one "
+        "more much many long go going make say said actually still let lets give whether yeah "
+        "oh maybe think something anything thing things ill youll itll im theres if because "
+        "mean help sir madam now possible way"
+    )
+)
+_SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ies", "ers", "er", "ed", "es", "s")
+
+
+def stem(word: str) -> str:
+    """Cut an English word to a stem that its forms share; short words stay whole."""
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 4:
+            word = word.removesuffix(suffix)
+            break
+    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls":
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 4 else word
+
+
+def content_stems(text: str) -> tuple[str, ...]:
+    """Return the stems of the words that carry meaning."""
+    return tuple(stem(each) for each in split_words(text) if each not in _STOP)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A fact that a question may be about."""
+
+    text: str
+    """The fact, or the example's reviewed answer."""
+    score: float
+    coverage: float
+    """Share of the question's weight found in this fact, 0 to 1."""
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    text: str
+    stems: Counter[str]
+    length: int
+
+
+class Knowledge:
+    """Everything that one persona may state.
+
+    Args:
+        facts: texts that may be said.
+        examples: (question, reviewed answer); found by either, said as the answer.
+    """
+
+    def __init__(self, facts: Sequence[str], examples: Sequence[tuple[str, str]] = ()) -> None:
+        pairs = [("", each) for each in facts] + list(examples)
+        self._entries = [_entry(question, answer) for question, answer in pairs]
+        self._mean = sum(each.length for each in self._entries) / max(1, len(self._entries))
+        spread = Counter(each for entry in self._entries for each in entry.stems)
+        total = len(self._entries)
+        self._weights = {
+            word: math.log(1 + (total - count + 0.5) / (count + 0.5))
+            for word, count in spread.items()
+        }
+        self._unknown_weight = math.log(1 + (total + 0.5) / 0.5)
+
+    def read(self, question: str) -> tuple[str, ...]:
+        """Return a question's stems, each unknown one as the known one it looks like."""
+        return tuple(self._lookalike(each) for each in content_stems(question))
+
+    def find(self, question: str, context: str = "", limit: int = 3) -> list[Match]:
+        """Return the best matching entries, best first.
+
+        Args:
+            question: the caller's words.
+            context: what was talked about before; counts for little, and only for the order,
+                unless the question has no content of its own.
+            limit: at most so many.
+        """
+        asked = self.read(question)
+        before = self.read(context)
+        weights: dict[str, float] = dict.fromkeys(asked, 1.0)
+        for each in before:
+            weights.setdefault(each, 0.3)
+        covered = set(asked) if asked else set(before)
+        matches = [self._match(index, weights, covered) for index in range(len(self._entries))]
+        matches = [each for each in matches if each.score > 0.0]
+        return sorted(matches, key=lambda each: (-each.score, each.index))[:limit]
+
+    def knows(self, word: str) -> bool:
+        """Say whether any entry has this word."""
+        return stem(word) in self._weights
+
+    def _lookalike(self, word: str) -> str:
+        if word in self._weights or len(word) < 4 or word.isdigit():
+            return word
+        near = difflib.get_close_matches(word, self._weights, n=1, cutoff=LOOKALIKE)
+        return near[0] if near else word
+
+    def _match(self, index: int, weights: dict[str, float], covered: set[str]) -> Match:
+        entry = self._entries[index]
+        norm = K1 * (1 - B + B * entry.length / max(self._mean, 1.0))
+        score = 0.0
+        for word, factor in weights.items():
+            count = entry.stems[word]
+            if count:
+                score += factor * self._weights[word] * count * (K1 + 1) / (count + norm)
+        total = sum(self._weights.get(each, self._unknown_weight) for each in covered)
+        shared = sum(self._weights[each] for each in covered if entry.stems[each])
+        return Match(entry.text, score, shared / total if total else 0.0, index)
+
+
+def _entry(question: str, answer: str) -> _Entry:
+    stems = Counter(content_stems(f"{question} {answer}"))
+    return _Entry(answer, stems, sum(stems.values()))

@@ -1,0 +1,56 @@
+"""Make a persona of the configuration ready to talk."""
+
+from __future__ import annotations
+
+from agent.endpointing import TurnTiming, resolve_timing
+from agent.engines.base import ChatMessage, LanguageModel
+from agent.fast_lane import FastLane
+from agent.knowledge import Knowledge
+from agent.prompting import write_prefix
+from agent.speech import Speech
+from media.config.model import AgentConfig
+
+
+class Persona:
+    """What all conversations of one persona share.
+
+    Args:
+        name: key under ``agents``.
+        config: the persona.
+        speech: its voice.
+    """
+
+    def __init__(self, name: str, config: AgentConfig, speech: Speech) -> None:
+        self.name = name
+        self.config = config
+        self.speech = speech
+        self.knowledge = Knowledge(
+            config.knowledge, [(each.caller, each.agent) for each in config.examples]
+        )
+        self.fast_lane = FastLane(config.fast_lane)
+        self.timing: TurnTiming = resolve_timing(config.turn)
+        self.prefix: list[ChatMessage] = write_prefix(config, self.knowledge)
+
+    def sentences(self) -> list[str]:
+        """Return every sentence that is known before a call, the greeting first."""
+        config = self.config
+        return list(
+            dict.fromkeys(
+                [
+                    config.greeting,
+                    config.goodbye,
+                    *config.no_input,
+                    *config.filler,
+                    config.unknown,
+                    config.not_heard,
+                    *(each.say for each in config.fast_lane),
+                ]
+            )
+        )
+
+    async def warm_up(self, language_model: LanguageModel) -> None:
+        """Learn the known sentences and put the prompt's prefix into the model's cache."""
+        for text in self.sentences():
+            await self.speech.learn(text)
+        dialogue = await language_model.open(self.prefix)
+        dialogue.close()

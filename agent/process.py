@@ -1,0 +1,327 @@
+"""Run the agent process: engines loaded once, one conversation per call (thin asyncio shell).
+
+Edge connects to us, we connect to media. A conversation that fails ends alone; a lost edge link
+ends its conversations, a lost media link ends them and tells edge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from agent.conversation import Conversation, Sessions
+from agent.engines.base import ChatMessage
+from agent.listening import Listening
+from agent.loading import Engines
+from agent.persona import Persona
+from agent.speech import SentenceStore, Speech
+from agent.streams import closing
+from media import CordboardError
+from media.config.model import Config
+from media.link import Link, connect, listen
+from media.messages import (
+    AgentStatus,
+    AgentStatusRequest,
+    AttachStream,
+    CallAnswered,
+    CallDigit,
+    CallHeld,
+    CallId,
+    ClipFinished,
+    ClipStarted,
+    ConversationFailed,
+    Done,
+    DtmfReceived,
+    EndConversation,
+    Failed,
+    Message,
+    StartConversation,
+    StreamGone,
+)
+from media.paths import socket_address
+from media.wire import AudioFrame
+
+RECONNECT_S = 0.2
+WARM_UP_TEXT = "Hello."
+
+log = structlog.get_logger()
+
+LoadEngines = Callable[[Config, Callable[[str], None]], Coroutine[Any, Any, Engines]]
+
+
+class AgentProcess:
+    """The agent side of one switchboard.
+
+    Args:
+        config: loaded, paths absolute.
+        load: loads the engines; told what to report while it does.
+        store_of: makes the store of known sentences for a voice; none keeps none.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        load: LoadEngines,
+        store_of: Callable[[Engines, str], SentenceStore] | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._config = config
+        self._load = load
+        self._store_of = store_of
+        self._clock = clock
+        self._engines: Engines | None = None
+        self._personas: dict[str, Persona] = {}
+        self._detail = "starting"
+        self._ready = False
+        self._media: Link | None = None
+        self._edges: set[Link] = set()
+        self._conversations: dict[CallId, Conversation] = {}
+        self._streams: dict[int, Conversation] = {}
+        self._owners: dict[CallId, Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        server = await listen(socket_address(self._config, "agent"), self._accept)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stay_connected())
+                group.create_task(self._get_ready())
+                group.create_task(server.serve_forever())
+        finally:
+            server.close()
+            for conversation in list(self._conversations.values()):
+                await conversation.close()
+            for link in [*self._edges, *([self._media] if self._media else [])]:
+                link.close("agent is stopping")
+
+    # ------------------------------------------------------------ getting ready
+
+    async def _get_ready(self) -> None:
+        began = time.monotonic()
+        try:
+            self._engines = await self._load(self._config, self._report)
+            for name, persona_config in self._config.agents.items():
+                self._report(f"warming up {name}")
+                voice = self._engines.voice_of(persona_config)
+                store = self._store_of(self._engines, voice.name) if self._store_of else None
+                persona = Persona(name, persona_config, Speech(voice, store))
+                await persona.warm_up(self._engines.language_model)
+                await self._rehearse(persona)
+                self._personas[name] = persona
+        except CordboardError as error:
+            # what is missing may be fetched; the supervisor starts us anew
+            log.error("agent_not_ready", reason=str(error))
+            self._report(str(error).splitlines()[0])
+            raise
+        self._ready = True
+        engines = self._engines.names()
+        notes = self._engines.notes
+        self._report("; ".join([", ".join(sorted(set(engines.values()))), *notes]))
+        log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
+
+    async def _rehearse(self, persona: Persona) -> None:
+        """Run every engine once: the first time is slow, and no caller should have it."""
+        engines = self._loaded()
+        audio = await persona.speech.learn(persona.config.greeting)
+        session = engines.recognizer_of(persona.config).open()
+        session.start()
+        session.receive(audio[:16_000])
+        await session.finish()
+        session.close()
+        if engines.turn_model is not None:
+            await engines.turn_model.complete_probability(audio[:16_000])
+        dialogue = await engines.language_model.open(persona.prefix)
+        messages = [*persona.prefix, ChatMessage("user", WARM_UP_TEXT)]
+        async with closing(dialogue.generate(messages, max_tokens=2)) as pieces:
+            async for _ in pieces:
+                pass
+        dialogue.close()
+
+    def _report(self, detail: str) -> None:
+        self._detail = detail
+        for link in self._edges:
+            link.send(self._status())
+
+    def _status(self) -> AgentStatus:
+        engines = self._engines.names() if self._engines is not None else {}
+        ready = self._ready and self._media is not None
+        detail = self._detail if self._media is not None or not self._ready else "no link to media"
+        return AgentStatus(ready, detail, engines, len(self._conversations))
+
+    def _loaded(self) -> Engines:
+        if self._engines is None:
+            raise CordboardError("the engines are not loaded yet")
+        return self._engines
+
+    # ------------------------------------------------------------ links
+
+    async def _stay_connected(self) -> None:
+        address = socket_address(self._config, "media")
+        while True:
+            lost = asyncio.Event()
+            try:
+                link = await connect(
+                    address,
+                    role="agent",
+                    on_message=self._from_media,
+                    on_audio=self._hear,
+                    on_closed=lambda _link, _reason, lost=lost: lost.set(),  # type: ignore[misc]
+                )
+            except OSError:
+                await asyncio.sleep(RECONNECT_S)
+                continue
+            self._media = link
+            self._report(self._detail)
+            await lost.wait()
+            self._media = None
+            log.warning("link_lost", peer="media")
+            await self._end_all("media is gone")
+            self._report(self._detail)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _end_all(self, reason: str) -> None:
+        for call_id, conversation in list(self._conversations.items()):
+            if (owner := self._owners.get(call_id)) is not None:
+                owner.send(ConversationFailed(call_id, reason))
+            await self._end(call_id, conversation)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = Link(
+            reader,
+            writer,
+            role="agent",
+            on_message=self._from_edge,
+            on_closed=self._edge_lost,
+        )
+        self._edges.add(link)
+        link.start()
+        link.send(self._status())
+
+    def _edge_lost(self, link: Link, reason: str) -> None:
+        self._edges.discard(link)
+        for call_id, owner in list(self._owners.items()):
+            if owner is link and (conversation := self._conversations.get(call_id)) is not None:
+                log.warning("link_lost", peer="edge", reason=reason, call_id=call_id)
+                self._spawn(self._end(call_id, conversation))
+
+    # ------------------------------------------------------------ messages
+
+    def _from_edge(self, link: Link, message: Message, request_id: int | None) -> None:
+        match message:
+            case StartConversation():
+                self._spawn(self._start(link, message, request_id))
+            case EndConversation(call_id=call_id):
+                self._spawn(self._end_for(link, call_id, request_id))
+            case AgentStatusRequest():
+                link.reply(request_id, self._status())
+            case CallAnswered(call_id=call_id):
+                self._tell(call_id, Conversation.answered)
+            case CallHeld(call_id=call_id, held=held):
+                self._tell(call_id, lambda each: each.hold(held))
+            case CallDigit(call_id=call_id, digit=digit):
+                self._tell(call_id, lambda each: each.press(digit))
+            case _:
+                link.reply(request_id, Failed(f"{type(message).__name__} is not for agent", 400))
+
+    def _from_media(self, link: Link, message: Message, request_id: int | None) -> None:
+        match message:
+            case ClipStarted() | ClipFinished():
+                self._tell_stream(message.stream, lambda each: each.receive(message))
+            case DtmfReceived(stream=stream, digit=digit):
+                self._tell_stream(stream, lambda each: each.press(digit))
+            case StreamGone(stream=stream):
+                self._streams.pop(stream, None)
+            case _:
+                link.reply(request_id, Failed(f"{type(message).__name__} is not for agent", 400))
+
+    def _hear(self, link: Link, frame: AudioFrame) -> None:
+        self._tell_stream(frame.stream, lambda each: each.receive_audio(frame))
+
+    def _tell_stream(self, stream: int, action: Callable[[Conversation], None]) -> None:
+        conversation = self._streams.get(stream)
+        if conversation is not None:
+            self._tell(conversation.call_id, action)
+
+    def _tell(self, call_id: CallId, action: Callable[[Conversation], None]) -> None:
+        conversation = self._conversations.get(call_id)
+        if conversation is None:
+            return
+        try:
+            action(conversation)
+        except Exception as error:  # the call's own edge: this call ends, the others go on
+            conversation.fail(error)
+
+    # ------------------------------------------------------------ calls
+
+    async def _start(self, link: Link, message: StartConversation, request_id: int | None) -> None:
+        try:
+            conversation = await self._open(link, message)
+        except CordboardError as error:
+            log.warning("conversation_refused", call_id=message.call_id, reason=str(error))
+            link.reply(request_id, Failed(str(error), getattr(error, "sip_status", 500)))
+            return
+        except Exception as error:  # the call's own edge
+            log.exception("conversation_failed", call_id=message.call_id)
+            link.reply(request_id, Failed(f"{type(error).__name__}: {error}", 500))
+            return
+        self._conversations[message.call_id] = conversation
+        self._streams[message.stream] = conversation
+        self._owners[message.call_id] = link
+        link.reply(request_id, Done())
+
+    async def _open(self, link: Link, message: StartConversation) -> Conversation:
+        persona = self._personas.get(message.agent)
+        if not self._ready or persona is None or self._media is None:
+            raise NotReadyError(self._status().detail)
+        engines, media = self._loaded(), self._media
+        dialogue = await engines.language_model.open(persona.prefix)
+        recognizer = engines.recognizer_of(persona.config).open()
+        listening = Listening(
+            engines.voice_activity.open(),
+            recognizer,
+            engines.turn_model,
+            persona.timing,
+            persona.config.limits.max_turn_s * 1_000,
+            self._clock,
+        )
+        try:
+            await media.request(AttachStream(message.stream))
+        except BaseException:
+            dialogue.close()
+            recognizer.close()
+            raise
+        sessions = Sessions(listening, dialogue)
+        return Conversation(
+            message.call_id, message.stream, persona, sessions, media, link, self._clock
+        )
+
+    async def _end_for(self, link: Link, call_id: CallId, request_id: int | None) -> None:
+        conversation = self._conversations.get(call_id)
+        if conversation is not None:
+            await self._end(call_id, conversation)
+        link.reply(request_id, Done())
+
+    async def _end(self, call_id: CallId, conversation: Conversation) -> None:
+        try:
+            await conversation.close()
+        finally:
+            self._conversations.pop(call_id, None)
+            self._owners.pop(call_id, None)
+            self._streams.pop(conversation.stream, None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class NotReadyError(CordboardError):
+    """A conversation was asked for before it can be held."""
+
+    sip_status = 503

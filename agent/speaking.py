@@ -1,0 +1,125 @@
+"""Speak to one caller through media: clips out, what was heard of them in (thin shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from agent.engines.base import Samples
+from agent.playback import Clip, Playback
+from media.messages import (
+    ClearPlayback,
+    ClipEnded,
+    ClipFinished,
+    ClipStarted,
+    Message,
+    PausePlayback,
+    PlaybackCleared,
+    ResumePlayback,
+)
+from media.wire import AudioFrame, AudioKind
+
+FRAME_SAMPLES = 2_400
+"""300 ms: one message of audio to media."""
+
+
+class MediaPort(Protocol):
+    """What a conversation needs of the link to media."""
+
+    def send(self, message: Message) -> None:
+        """Send a message that has no answer."""
+        ...
+
+    def send_audio(self, frame: AudioFrame) -> None:
+        """Send audio of a clip."""
+        ...
+
+    def request(self, message: Message, timeout_s: float = ...) -> Awaitable[Message]:
+        """Send a request and wait for its answer."""
+        ...
+
+
+class Speaking:
+    """The agent's side of one conversation.
+
+    Args:
+        stream: media's number.
+        media: the link.
+        on_over: called with each clip that is over, finished or cleared.
+    """
+
+    def __init__(self, stream: int, media: MediaPort, on_over: Callable[[Clip], None]) -> None:
+        self.playback = Playback()
+        self.held = False
+        self._stream = stream
+        self._media = media
+        self._on_over = on_over
+
+    def open(self, source: str) -> Clip:
+        """Begin to say something."""
+        return self.playback.open(source)
+
+    def push(self, clip: Clip, text: str, samples: Samples) -> None:
+        """Add words and their audio to a clip; audio may come faster than it is heard."""
+        position = self.playback.append(clip, text, len(samples))
+        for start in range(0, len(samples), FRAME_SAMPLES):
+            part = samples[start : start + FRAME_SAMPLES]
+            self._media.send_audio(
+                AudioFrame(AudioKind.CLIP, self._stream, clip.number, position + start, 0, part)
+            )
+
+    def end(self, clip: Clip) -> None:
+        """Say that nothing more comes; a clip without audio is over at once."""
+        clip.ended = True
+        if clip.length_samples:
+            self._media.send(ClipEnded(self._stream, clip.number))
+        elif clip in self.playback.clips:
+            self.playback.clips.remove(clip)
+
+    def say(self, source: str, text: str, samples: Samples) -> Clip:
+        """Say a whole sentence whose audio is there."""
+        clip = self.open(source)
+        self.push(clip, text, samples)
+        self.end(clip)
+        return clip
+
+    async def hold(self) -> int:
+        """Fall silent for now; return when the last packet left."""
+        self.held = True
+        reply = await self._media.request(PausePlayback(self._stream))
+        if isinstance(reply, PlaybackCleared):
+            self.playback.held(reply.clip, reply.position_samples)
+            return reply.at_ns
+        return 0
+
+    async def resume(self) -> None:
+        """Go on from where it was held."""
+        self.held = False
+        await self._media.request(ResumePlayback(self._stream))
+
+    async def clear(self) -> int:
+        """Fall silent for good; return when the last packet left."""
+        up_to = self.playback.last_number
+        held, self.held = self.held, False
+        reply = await self._media.request(ClearPlayback(self._stream))
+        if held:
+            self._media.send(ResumePlayback(self._stream))
+        if not isinstance(reply, PlaybackCleared):
+            return 0
+        for clip in self.playback.cleared(reply.clip, reply.position_samples, reply.at_ns, up_to):
+            self._on_over(clip)
+        return reply.at_ns
+
+    def receive(self, message: ClipStarted | ClipFinished) -> Clip | None:
+        """Take what media says of a clip; return the clip, None if it is not one of ours."""
+        if isinstance(message, ClipStarted):
+            return self.playback.started(message.clip, message.sent_ns)
+        clip = self.playback.finished(message.clip, message.sent_ns)
+        if clip is not None:
+            self._on_over(clip)
+        return clip
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being said."""
+        return self.playback.busy

@@ -1,0 +1,62 @@
+"""Speak: known sentences from the cache, everything else from the voice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import numpy as np
+
+from agent.engines.base import Samples, Voice
+
+
+class SentenceStore(Protocol):
+    """Where the audio of known sentences survives a restart."""
+
+    def load(self, voice: str, text: str) -> Samples | None:
+        """Return the audio, None where it is not there."""
+        ...
+
+    def save(self, voice: str, text: str, samples: Samples) -> None:
+        """Keep the audio."""
+        ...
+
+
+class Speech:
+    """A voice that knows some sentences by heart.
+
+    Args:
+        voice: the engine.
+        store: keeps known sentences; none keeps them in memory only.
+    """
+
+    def __init__(self, voice: Voice, store: SentenceStore | None = None) -> None:
+        self._voice = voice
+        self._store = store
+        self._known: dict[str, Samples] = {}
+
+    async def learn(self, text: str) -> Samples:
+        """Synthesise a sentence once; from then on :meth:`known` has it."""
+        samples = self._known.get(text)
+        if samples is None and self._store is not None:
+            samples = self._store.load(self._voice.name, text)
+        if samples is None:
+            parts = [part async for part in self._voice.synthesize(text)]
+            samples = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+            if self._store is not None:
+                self._store.save(self._voice.name, text, samples)
+        self._known[text] = samples
+        return samples
+
+    def known(self, text: str) -> Samples | None:
+        """Return the audio of a learnt sentence."""
+        return self._known.get(text)
+
+    async def say(self, text: str) -> AsyncIterator[Samples]:
+        """Stream a text as ``int16[n]``, mono, 8 kHz."""
+        samples = self._known.get(text)
+        if samples is not None:
+            yield samples
+            return
+        async for part in self._voice.synthesize(text):
+            yield part

@@ -1,0 +1,50 @@
+"""Reduce what was recognised to comparable words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_TOKEN = re.compile(r"[a-z0-9]+(?:[.,][0-9]+)*|[^\W_]+", re.UNICODE)
+_JOINED = (
+    (re.compile(r"\bwi[\s-]?fi\b|\bwhy[\s-]?fi\b|\bwife[iy]\b"), "wifi"),
+    (re.compile(r"\bdoor[\s-]bell"), "doorbell"),
+    (re.compile(r"\bgood[\s-]?bye?\b|\bbye[\s-]bye\b"), "goodbye"),
+    (re.compile(r"(?<=\d)\s*(?:ghz|gigahertz|giga hertz)\b"), " gigahertz"),
+    (re.compile(r"(\d)-(\d)"), r"\1 \2"),
+)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the lower-case words of a text without punctuation, apostrophes or hyphens."""
+    reduced = text.lower().replace("’", "'").replace("'", "")
+    for pattern, replacement in _JOINED:
+        reduced = pattern.sub(replacement, reduced)
+    return tuple(_TOKEN.findall(reduced.replace("-", "")))
+
+
+def same_words(one: str, other: str) -> bool:
+    """Say whether two transcripts differ in nothing but punctuation and case."""
+    return split_words(one) == split_words(other)
+
+
+def squeeze(word: str) -> str:
+    """Collapse repeated letters, so that every spelling of a hum is the same one."""
+    return re.sub(r"(.)\1+", r"\1", word)
+
+
+def made_of(words: Sequence[str], phrases: Sequence[str]) -> bool:
+    """Say whether the words are nothing but a run of these phrases.
+
+    Args:
+        words: from :func:`split_words`.
+        phrases: as people write them; hums are compared with repeated letters collapsed.
+    """
+    known = {tuple(squeeze(each) for each in split_words(phrase)) for phrase in phrases}
+    rest = tuple(squeeze(each) for each in words)
+    while rest:
+        found = max((each for each in known if each and rest[: len(each)] == each), default=None)
+        if found is None:
+            return False
+        rest = rest[len(found) :]
+    return bool(words)
