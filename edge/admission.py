@@ -1,0 +1,62 @@
+"""Decide whether a call that came now would be answered, and by which persona (sans-IO)."""
+
+from __future__ import annotations
+
+from edge.call_events import EndReason, Party, Termination
+from media import ConfigError
+from media.config.model import Config
+
+RETRY_SHORT_S = 5
+"""Retry-After while models load or a process restarts: new calls work again within 10 s."""
+
+
+class Admission:
+    """What the control process knows about everything that a call needs."""
+
+    def __init__(self) -> None:
+        self.media_up = False
+        self.agent_up = False
+        self.agent_ready = False
+        self.agent_detail = ""
+        self.stopping = False
+
+    def why_closed(self) -> str | None:
+        """Return why no call is taken at all, None where calls are taken."""
+        if self.stopping:
+            return "shutting down"
+        if not self.media_up:
+            return "the media process is not up"
+        if not self.agent_up:
+            return "the agent process is not up"
+        if not self.agent_ready:
+            return self.agent_detail or "the agent process is loading"
+        return None
+
+    def why_not(self, *, workers_ready: bool, calls: int, limit: int) -> str | None:
+        """Return why a call that came now would not be answered, None where it would."""
+        if (closed := self.why_closed()) is not None:
+            return closed
+        if not workers_ready:
+            return "no UA worker listens for SIP"
+        if calls >= limit:
+            return f"all {limit} lines are taken"
+        return None
+
+    def refusal(self) -> Termination | None:
+        """Return the verdict for an INVITE that crossed the news that we are closed."""
+        closed = self.why_closed()
+        if closed is None:
+            return None
+        return Termination(Party.SYSTEM, 503, EndReason.NOT_READY, closed)
+
+
+def answering_agent(config: Config) -> str:
+    """Return the persona that answers: any number goes to the first rule that names one.
+
+    Raises:
+        ConfigError: no rule names a persona.
+    """
+    for rule in config.dialplan:
+        if rule.agent is not None:
+            return rule.agent
+    raise ConfigError(["dialplan: no rule names an agent"])

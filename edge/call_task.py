@@ -1,0 +1,400 @@
+"""Live one call: feed its state machine and carry out what it asks for (asyncio shell).
+
+One task per call. News are posted from the links' callbacks and taken in order; requests to media
+and agent run as children of the call's TaskGroup and post their answers. The record is opened
+before anything is asked of anybody and closed exactly once, whatever happens here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import structlog
+
+from edge import call_actions as do
+from edge.call import Call
+from edge.call_events import (
+    CallState,
+    ConversationEnded,
+    ConversationReady,
+    ConversationRefused,
+    Crashed,
+    EndReason,
+    Event,
+    InviteArrived,
+    MediaFailed,
+    Party,
+    StreamClosed,
+    StreamReady,
+    StreamRefused,
+    Termination,
+    TimePassed,
+)
+from edge.call_parts import CallTimers
+from edge.client_messages import (
+    CallAnsweredNews,
+    CallEndedNews,
+    CallOfferedNews,
+    TurnEndedNews,
+)
+from edge.records.columns import (
+    Parties,
+    WallClock,
+    closing,
+    duration_ms,
+    opening,
+    stages,
+    turn_columns,
+)
+from edge.records.writer import RecordWriter
+from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
+from media import RemoteError
+from media.link import LinkClosedError, RequestFailedError
+from media.messages import (
+    AllocateStream,
+    CallAnswered,
+    CallHeld,
+    CallId,
+    CloseStream,
+    ConfigureStream,
+    EndConversation,
+    Message,
+    PlayFile,
+    StartConversation,
+    StreamAllocated,
+    Turn,
+)
+from media.messages import StreamClosed as MediaStreamClosed
+
+APOLOGY_CLIP = 0xFFFF_FFF0
+"""Clip number of the apology; the agent counts its own from 1."""
+START_TIMEOUT_S = 180.0
+"""The call's own answer timeout is shorter; this only bounds a reply that never comes."""
+
+log = structlog.get_logger()
+
+
+class Asked(Protocol):
+    """A process that takes messages and requests: :class:`edge.peer.Peer`."""
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
+
+    async def request(self, message: Message, timeout_s: float = 5.0) -> Message:
+        """Send a request and wait for its reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every call needs from the control process."""
+
+    media: Asked
+    agent: Asked
+    records: RecordWriter
+    publish: Callable[[Message], None]
+    """Tell the subscribed clients."""
+    retry_after_s: Callable[[], int]
+    apology_file: str
+    record: bool
+    timers: CallTimers
+
+
+@dataclass(slots=True)
+class CallerLeg:
+    """The worker's side of the inbound leg."""
+
+    number: int
+    """The worker's number of the leg."""
+    send: Callable[[Message], None]
+    """Send a message to the worker that holds it."""
+    local_address: str | None
+    """Address to bind and advertise for its audio; None takes the configured one."""
+
+
+@dataclass(slots=True)
+class _Figures:
+    turns: list[Turn] = field(default_factory=list)
+    codec: str | None = None
+
+
+class CallTask:
+    """One call in progress.
+
+    Args:
+        call_id: ours.
+        parties: who calls whom.
+        leg: the caller's dialog.
+        agent: persona that answers.
+        around: the control process.
+        on_stream: told the stream's number, so that media's news find the call.
+    """
+
+    def __init__(
+        self,
+        call_id: CallId,
+        parties: Parties,
+        leg: CallerLeg,
+        agent: str,
+        around: Surroundings,
+        on_stream: Callable[[int], None],
+    ) -> None:
+        self.call_id = call_id
+        self.parties = parties
+        self.agent = agent
+        self.leg = leg
+        self.call = Call(around.timers)
+        self._around = around
+        self._on_stream = on_stream
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._clock = WallClock.read()
+        self._figures = _Figures()
+        self._group: asyncio.TaskGroup | None = None
+        self._log = log.bind(call_id=call_id, trunk=parties.trunk)
+        self._closed = False
+
+    def post(self, event: Event) -> None:
+        """Hand over news of the call; never waits."""
+        self._events.put_nowait(event)
+
+    def add_turn(self, turn: Turn) -> None:
+        """Keep and publish one turn."""
+        confirmed_ns = self.call.times.confirmed_ns
+        if confirmed_ns is None or self._closed:
+            self._log.warning("turn_refused", number=turn.number)
+            return
+        self._figures.turns.append(turn)
+        columns = turn_columns(turn, confirmed_ns)
+        self._around.records.put({"call_id": self.call_id}, (columns,))
+        self._around.publish(TurnEndedNews(self.call_id, self.parties.sip_call_id, turn))
+
+    async def run(self, invite: InviteArrived) -> None:
+        """Live the call to its end; an error of ours ends this call only."""
+        structlog.contextvars.bind_contextvars(call_id=self.call_id, trunk=self.parties.trunk)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._open_record(invite)
+                await self._live()
+            self._give_back_late_ports()
+        except Exception as error:  # the per-call task: this call ends, the others go on
+            log.exception("call_crashed", error=repr(error))
+        finally:
+            self._close_record(
+                self.call.termination
+                or Termination(Party.SYSTEM, 500, EndReason.INTERNAL_ERROR, "unclassified")
+            )
+
+    async def _live(self) -> None:
+        while self.call.state is not CallState.ENDED:
+            event = await self._next_event()
+            try:
+                self._feed(event)
+            except Exception as error:  # the per-call task: classify it, then end in good order
+                if isinstance(event, Crashed):
+                    raise
+                log.exception("call_failed", happened=type(event).__name__)
+                self.post(Crashed(f"{type(error).__name__}: {error}"))
+
+    async def _next_event(self) -> Event:
+        deadline_ns = self.call.next_deadline_ns
+        wait_s = None if deadline_ns is None else (deadline_ns - time.monotonic_ns()) / 1e9
+        try:
+            async with asyncio.timeout(None if wait_s is None else max(wait_s, 0)):
+                return await self._events.get()
+        except TimeoutError:
+            return TimePassed()
+
+    def _feed(self, event: Event) -> None:
+        for action in self.call.receive(event, time.monotonic_ns()):
+            self._carry_out(action)
+
+    # ------------------------------------------------------------ actions
+
+    def _carry_out(self, action: do.Action) -> None:
+        leg, around = self.leg, self._around
+        match action:
+            case do.AllocateLegStream():
+                self._spawn(self._allocate())
+            case do.Ring():
+                leg.send(UaRinging(leg.number))
+            case do.PrepareConversation(stream):
+                self._spawn(self._prepare(stream))
+            case do.Answer(address, port):
+                leg.send(UaAnswer(leg.number, address, port))
+            case do.Configure(stream, parameters):
+                self._figures.codec = parameters.codec
+                configure = ConfigureStream(stream, parameters, around.record)
+                self._spawn(self._ask_media(configure))
+            case do.BeginConversation(at_ns):
+                around.agent.send(CallAnswered(self.call_id, at_ns))
+                self._note_answer(at_ns)
+            case do.TellHeld(held):
+                around.agent.send(CallHeld(self.call_id, held))
+            case do.Apologize(stream):
+                log.error("conversation_lost", reason=self._reason())
+                self._spawn(self._ask_media(PlayFile(stream, around.apology_file, APOLOGY_CLIP)))
+            case do.Reject(sip_status, retry_after):
+                headers = {"Retry-After": str(around.retry_after_s())} if retry_after else {}
+                leg.send(UaReject(leg.number, sip_status, headers=headers))
+            case do.HangUp(reason_header):
+                leg.send(UaHangup(leg.number, headers={"Reason": reason_header}))
+            case do.StopConversation(reason):
+                self._spawn(self._stop_conversation(reason))
+            case do.CloseLegStream(stream):
+                self._spawn(self._close_stream(stream))
+            case do.CallOver(termination):
+                self._close_record(termination)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._group is not None
+        self._group.create_task(work)
+
+    async def _allocate(self) -> None:
+        request = AllocateStream(self.call_id, "caller", self.leg.local_address)
+        try:
+            answer = await self._around.media.request(request)
+        except (LinkClosedError, RequestFailedError) as error:
+            self.post(StreamRefused(str(error)))
+            return
+        assert isinstance(answer, StreamAllocated)
+        self._on_stream(answer.stream)
+        self.post(StreamReady(answer.stream, answer.address, answer.port))
+
+    async def _prepare(self, stream: int) -> None:
+        variables = {
+            "caller": self.parties.caller,
+            "called": self.parties.called,
+            "trunk": self.parties.trunk,
+        }
+        request = StartConversation(self.call_id, stream, self.agent, variables)
+        try:
+            await self._around.agent.request(request, START_TIMEOUT_S)
+        except RequestFailedError as error:
+            self.post(ConversationRefused(str(error), error.sip_status))
+        except LinkClosedError as error:
+            self.post(ConversationRefused(str(error), 503))
+        else:
+            self.post(ConversationReady())
+
+    async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
+        try:
+            await self._around.media.request(request)
+        except RemoteError as error:
+            self.post(MediaFailed(str(error)))
+
+    async def _stop_conversation(self, reason: EndReason) -> None:
+        try:
+            await self._around.agent.request(EndConversation(self.call_id, reason), 4.0)
+        except RemoteError as error:
+            log.info("conversation_end_unheard", reason=str(error))
+        self.post(ConversationEnded())
+
+    async def _close_stream(self, stream: int) -> None:
+        quality = None
+        try:
+            answer = await self._around.media.request(CloseStream(stream), 4.0)
+            quality = answer.quality if isinstance(answer, MediaStreamClosed) else None
+        except RemoteError as error:
+            log.info("stream_end_unheard", reason=str(error))
+        self.post(StreamClosed(quality))
+
+    def _give_back_late_ports(self) -> None:
+        while not self._events.empty():
+            event = self._events.get_nowait()
+            if isinstance(event, StreamReady):
+                self._around.media.send(CloseStream(event.stream))
+
+    # ------------------------------------------------------------ record, news, log
+
+    def _open_record(self, invite: InviteArrived) -> None:
+        parties = self.parties
+        times = replace(self.call.times, offered_ns=time.monotonic_ns())
+        agent = None if invite.refusal is not None else self.agent
+        self._around.records.put(opening(self.call_id, parties, times, self._clock, agent))
+        log.info(
+            "call_offered",
+            sip_call_id=parties.sip_call_id,
+            source=parties.source,
+            agent=agent,
+            pii_caller=parties.caller,
+            pii_called=parties.called,
+        )
+        self._around.publish(
+            CallOfferedNews(self.call_id, parties.sip_call_id, parties.caller, parties.called)
+        )
+        self.post(invite)
+
+    def _note_answer(self, at_ns: int) -> None:
+        columns = stages(self.call_id, self.call.times, self._clock)
+        self._around.records.put(columns | {"codec": self._figures.codec})
+        times = self.call.times
+        log.info(
+            "call_answered",
+            agent=self.agent,
+            codec=self._figures.codec,
+            setup_ms=_between_ms(times.offered_ns, times.confirmed_ns),
+        )
+        self._around.publish(
+            CallAnsweredNews(self.call_id, self.parties.sip_call_id, self.agent, at_ns)
+        )
+
+    def _close_record(self, termination: Termination) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        times, quality = self.call.times, self.call.quality
+        if times.ended_ns is None:
+            times.ended_ns = time.monotonic_ns()
+        columns = closing(self.call_id, times, self._clock, termination, quality)
+        columns["codec"] = self._figures.codec
+        confirmed_ns = times.confirmed_ns or times.ended_ns
+        turns = tuple(turn_columns(each, confirmed_ns) for each in self._figures.turns)
+        self._around.records.put(columns, turns)
+        self._log_end(termination)
+        self._around.publish(
+            CallEndedNews(
+                self.call_id,
+                self.parties.sip_call_id,
+                str(termination.who),
+                termination.sip_status,
+                str(termination.reason),
+                termination.cause,
+                duration_ms(times),
+                quality.mos if quality else None,
+                quality.recording if quality else None,
+            )
+        )
+
+    def _log_end(self, termination: Termination) -> None:
+        times, quality = self.call.times, self.call.quality
+        turns = self._figures.turns
+        responses = [each.response_ms for each in turns if each.response_ms is not None]
+        self._log.info(
+            "call_ended",
+            ended_by=str(termination.who),
+            sip_status=termination.sip_status,
+            reason=str(termination.reason),
+            cause=termination.cause,
+            ringing_after_ms=_between_ms(times.offered_ns, times.ringing_ns),
+            answered_after_ms=_between_ms(times.offered_ns, times.answered_ns),
+            confirmed_after_ms=_between_ms(times.offered_ns, times.confirmed_ns),
+            duration_ms=duration_ms(times),
+            turns=len(turns),
+            response_ms_median=statistics.median(responses) if responses else None,
+            response_ms_max=max(responses) if responses else None,
+            mos=quality.mos if quality else None,
+            loss_ratio=quality.loss_ratio if quality else None,
+            jitter_ms=quality.jitter_ms if quality else None,
+        )
+
+    def _reason(self) -> str | None:
+        return str(self.call.termination.reason) if self.call.termination else None
+
+
+def _between_ms(start_ns: int | None, end_ns: int | None) -> int | None:
+    return None if start_ns is None or end_ns is None else (end_ns - start_ns) // 1_000_000

@@ -1,0 +1,72 @@
+"""Open the record database: WAL and foreign keys for SQLite, the schema's version checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url, select
+from sqlalchemy.orm import Session
+
+from edge.records.models import SCHEMA_VERSION, Base, SchemaVersion
+from media import LocalError
+
+_BUSY_TIMEOUT_MS = 3_000
+
+
+class SchemaError(LocalError):
+    """The database was written by another version of Cordboard."""
+
+
+def open_database(url: str, *, create: bool) -> Engine:
+    """Connect to the record database.
+
+    Args:
+        url: an SQLAlchemy URL whose SQLite path is absolute.
+        create: make folder and tables where they are missing.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        SchemaError: its layout is not ours.
+    """
+    parsed = make_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite and create and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    if sqlite:
+        event.listen(engine, "connect", _set_up_sqlite)
+    if create:
+        Base.metadata.create_all(engine)
+    _check_version(engine, create)
+    return engine
+
+
+def database_path(url: str) -> Path | None:
+    """Return the file of an SQLite URL, None for any other database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # With WAL a power cut may lose the last transactions but never the database; a killed process
+    # loses nothing (sqlite.org/pragma.html#pragma_synchronous).
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _check_version(engine: Engine, create: bool) -> None:
+    with Session(engine) as session, session.begin():
+        version = session.scalar(select(SchemaVersion.version))
+        if version is None and create:
+            session.add(SchemaVersion(version=SCHEMA_VERSION))
+        elif version != SCHEMA_VERSION:
+            raise SchemaError(
+                f"the record database has layout {version}, this version reads {SCHEMA_VERSION}"
+            )
