@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from edge.dialplan.cell import Cell
 from edge.dialplan.coverage import EVERYTHING, common, left_over
 from edge.dialplan.loops import find_loops
 from edge.dialplan.rule import Rule
 from edge.dialplan.trie import PrefixTrie
 from media.config.consistency import rules_with_paths
 from media.config.model import Config
+from media.config.pattern import Word
 from media.config.read import Problem, Reading
 from media.config.routing import MatchConfig, RuleConfig
 
@@ -119,27 +119,25 @@ class _Overlaps:
 
 def _takers(rule: Rule, earlier: list[Rule], trunks: tuple[str, ...]) -> list[Rule] | None:
     """Return the earlier rules that together take all of a rule's calls, or None."""
-    whole = Cell.of(rule.match)
-    for each in reversed(earlier):
-        if whole.is_within(each.match) and _takes_numbers(each, rule):
+    near = [each for each in earlier if rule.cell.touches(each.cell)]
+    for each in reversed(near):
+        if rule.cell.is_within(each.cell) and _takes_numbers(each, rule):
             return [each]
-    partly = [
-        each
-        for each in earlier
-        if whole.touches(each.match)
-        and left_over(rule.caller, each.caller or EVERYTHING) is None
-        and common(rule.called, each.called) is not None
-    ]
-    if len(partly) < 2:
+    if len(near) < 2 or left_over(rule.called, _called_by(near)) is not None:
         return None
+    near = [each for each in near if left_over(rule.caller, each.caller or EVERYTHING) is None]
+    near = [each for each in near if common(rule.called, each.called) is not None]
     used: dict[int, Rule] = {}
-    for cell in whole.split([each.match for each in partly], trunks):
-        covers = [each for each in partly if cell.is_within(each.match)]
-        words = [word for each in covers for word in (each.called or EVERYTHING)]
-        if left_over(rule.called, words) is not None:
+    for cell in rule.cell.split([each.cell for each in near], trunks):
+        covers = [each for each in near if cell.is_within(each.cell)]
+        if left_over(rule.called, _called_by(covers)) is not None:
             return None
         used.update((each.index, each) for each in covers)
     return [used[each] for each in sorted(used)]
+
+
+def _called_by(rules: list[Rule]) -> list[Word]:
+    return [word for each in rules for word in (each.called or EVERYTHING)]
 
 
 def _takes_numbers(outer: Rule, inner: Rule) -> bool:
@@ -152,9 +150,8 @@ def _takes_numbers(outer: Rule, inner: Rule) -> bool:
 
 def _surprises(rule: Rule, earlier: list[Rule]) -> Iterator[tuple[Rule, str]]:
     """Yield earlier rules that cross this one in their numbers, with a number both take."""
-    whole = Cell.of(rule.match)
     for other in earlier:
-        if not whole.touches(other.match) or _same_action(rule, other):
+        if not rule.cell.touches(other.cell):
             continue
         for ours, theirs in ((rule.called, other.called), (rule.caller, other.caller)):
             if left_over(ours, theirs or EVERYTHING) is None:
@@ -162,7 +159,8 @@ def _surprises(rule: Rule, earlier: list[Rule]) -> Iterator[tuple[Rule, str]]:
             if left_over(theirs, ours or EVERYTHING) is None:
                 continue
             called = common(rule.called, other.called)
-            if called is not None and common(rule.caller, other.caller) is not None:
+            shared = called is not None and common(rule.caller, other.caller) is not None
+            if called is not None and shared and not _same_action(rule, other):
                 yield other, called
             break
 

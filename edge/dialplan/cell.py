@@ -37,61 +37,56 @@ class Cell:
         """Return the cell of a rule's own conditions."""
         return cls(
             trunks=frozenset(match.trunk) or None,
-            headers=frozenset((key.lower(), text.lower()) for key, text in match.headers.items()),
+            headers=frozenset(
+                (key.lower(), text.strip().lower()) for key, text in match.headers.items()
+            ),
             open=frozenset([match.hours] if match.hours else []),
             closed=frozenset([match.outside] if match.outside else []),
             load_low=match.load_at_least or 0,
             load_high=_FULL if match.load_below is None else match.load_below,
         )
 
-    def is_within(self, match: MatchConfig) -> bool:
-        """Say whether every call of the cell meets the conditions."""
-        if match.trunk and (self.trunks is None or not self.trunks <= set(match.trunk)):
+    def is_within(self, other: Cell) -> bool:
+        """Say whether every call of the cell is one of the other."""
+        if other.trunks is not None and (self.trunks is None or not self.trunks <= other.trunks):
             return False
-        ours = dict(self.headers)
-        for key, text in match.headers.items():
-            if text.strip() == "*":
-                if key.lower() not in ours:
+        if not (other.open <= self.open and other.closed <= self.closed):
+            return False
+        if other.headers:
+            ours = dict(self.headers)
+            for key, text in other.headers:
+                if key not in ours or (text != "*" and ours[key] != text):
                     return False
-            elif ours.get(key.lower()) != text.lower():
-                return False
-        if match.hours is not None and match.hours not in self.open:
-            return False
-        if match.outside is not None and match.outside not in self.closed:
-            return False
-        other = Cell.of(match)
         return other.load_low <= self.load_low and self.load_high <= other.load_high
 
-    def touches(self, match: MatchConfig) -> bool:
-        """Say whether a call can be in the cell and meet the conditions."""
-        if match.trunk and self.trunks is not None and not self.trunks & set(match.trunk):
+    def touches(self, other: Cell) -> bool:
+        """Say whether a call can be in both."""
+        if self.trunks is not None and other.trunks is not None and not self.trunks & other.trunks:
             return False
-        if match.hours in self.closed or match.outside in self.open:
+        if other.open & self.closed or other.closed & self.open:
             return False
-        ours = dict(self.headers)
-        for key, text in match.headers.items():
-            mine = ours.get(key.lower(), text.lower())
-            if mine != text.lower() and "*" not in mine + text:
+        ours = dict(self.headers) if other.headers else {}
+        for key, text in other.headers:
+            mine = ours.get(key, text)
+            if mine != text and "*" not in mine + text:
                 return False
-        other = Cell.of(match)
         return max(self.load_low, other.load_low) < min(self.load_high, other.load_high)
 
-    def split(self, matches: Sequence[MatchConfig], trunks: Sequence[str]) -> Iterator[Cell]:
+    def split(self, others: Sequence[Cell], trunks: Sequence[str]) -> Iterator[Cell]:
         """Yield parts of the cell that together are the whole of it.
 
         Args:
-            matches: conditions along which to split; too many parts, and it stays whole.
+            others: cells along which to split; too many parts, and it stays whole.
             trunks: names of all trunks.
         """
-        names = {each.hours for each in matches} | {each.outside for each in matches}
-        hours = sorted(each for each in names if each and each not in self.open | self.closed)
+        names = {name for each in others for name in each.open | each.closed}
+        hours = sorted(names - self.open - self.closed)
         over: list[frozenset[str] | None] = [self.trunks]
-        if any(each.trunk for each in matches):
+        if any(each.trunks is not None for each in others):
             every = self.trunks if self.trunks is not None else {*trunks, _ELSEWHERE}
             over = [frozenset([each]) for each in sorted(every)]
         edges = {self.load_low, self.load_high}
-        edges |= {each.load_at_least for each in matches if each.load_at_least is not None}
-        edges |= {each.load_below for each in matches if each.load_below is not None}
+        edges |= {edge for each in others for edge in (each.load_low, each.load_high)}
         loads = list(
             itertools.pairwise(
                 sorted(each for each in edges if self.load_low <= each <= self.load_high)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.dialplan.cell import Cell
 from edge.hours import Hours
 from media.config.pattern import Word, parse_pattern
 from media.config.routing import MatchConfig, RuleConfig
@@ -23,6 +24,8 @@ class Rule:
     name: str | None
     match: MatchConfig
     config: RuleConfig
+    cell: Cell
+    """What it asks for apart from numbers."""
     called: tuple[Word, ...]
     """Empty takes every number."""
     caller: tuple[Word, ...]
@@ -39,6 +42,7 @@ class Rule:
             name=config.name,
             match=match,
             config=config,
+            cell=Cell.of(match),
             called=tuple(word for each in match.called for word in parse_pattern(each)),
             caller=tuple(word for each in match.caller for word in parse_pattern(each)),
             headers=tuple(

@@ -7,6 +7,7 @@ all values, for those who have more to say about the file than this package can.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,26 +131,41 @@ def _resolve(value: Any, home: Path, extras: tuple[Any, ...] = ()) -> Any:
         return {key: _resolve(each, home, extras) for key, each in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {}
-        for name, (hint, _) in fields_of(type(value)).items():
+        for name, marks in _fields_with_paths(type(value)):
             old = getattr(value, name)
-            if old is None or isinstance(old, bool | int | float):
-                continue
-            new = _resolve(old, home, _extras(hint))
-            if new is not old and new != old:
+            new = _resolve(old, home, marks)
+            if new != old:
                 changed[name] = new
         return dataclasses.replace(value, **changed) if changed else value
     return value
 
 
-def _extras(hint: Any) -> tuple[Any, ...]:
-    """Collect the marks of an annotation, those of its inner types included."""
-    found: tuple[Any, ...] = ()
+@functools.cache
+def _fields_with_paths(cls: type) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """Return the fields that are or hold paths, with the marks of their annotations."""
+    found = []
+    for name, (hint, _) in fields_of(cls).items():
+        marks, classes = _parts(hint)
+        if any(isinstance(each, FilePath | DatabaseUrl) for each in marks) or any(
+            inner is cls or _fields_with_paths(inner) for inner in classes
+        ):
+            found.append((name, marks))
+    return tuple(found)
+
+
+def _parts(hint: Any) -> tuple[tuple[Any, ...], tuple[type, ...]]:
+    """Return the marks and the dataclasses in an annotation."""
+    if dataclasses.is_dataclass(hint):
+        return (), (typing.cast(type, hint),)
+    marks: tuple[Any, ...] = ()
+    classes: tuple[type, ...] = ()
+    args = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Annotated:
-        inner, *rest = typing.get_args(hint)
-        return (*rest, *_extras(inner))
-    for each in typing.get_args(hint):
-        found = (*found, *_extras(each))
-    return found
+        marks, args = tuple(args[1:]), args[:1]
+    for each in args:
+        more_marks, more_classes = _parts(each)
+        marks, classes = (*marks, *more_marks), (*classes, *more_classes)
+    return marks, classes
 
 
 def _resolve_url(url: str, home: Path) -> str:
