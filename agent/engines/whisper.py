@@ -235,17 +235,17 @@ class WhisperSession:
                 job = self._final_job()
                 job.waiting += 1
             try:
-                await asyncio.wait({asyncio.wrap_future(job.done)})
+                await asyncio.wait({waited := asyncio.wrap_future(job.done)})
             finally:
                 with self._model.lock:
                     job.waiting -= 1
                     if not job.waiting and not job.done.done():
                         self._model.withdraw(job)
                         self.drop(job)
-            if job.done.cancelled():
+            if waited.cancelled():
                 if not job.unwanted:
                     raise LocalError(f"{self._model.name} is closed")
-            elif (error := job.done.exception()) is not None:
+            elif (error := waited.exception()) is not None:
                 raise LocalError(f"{self._model.name}: recognition failed") from error
 
     def recognize(self, job: _Job) -> None:

@@ -66,6 +66,7 @@ class WhisperDecoder:
             str(path), device="cpu", compute_type="int8", inter_threads=workers, intra_threads=1
         )
         self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
+        self._encode(np.zeros(8_000, dtype=np.int16))  # the first window ever takes longer
 
     def speaks(self, language: str) -> bool:
         """Return whether the network knows a BCP 47 language."""

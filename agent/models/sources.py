@@ -128,8 +128,12 @@ class Downloads:
             if len(found) != 1:
                 raise SourceError(f"package {requirement} has no wheel")
             self.report(f"package {requirement}: {found[0].stat().st_size / 1e6:,.1f} MB here")
-            self._wheels[requirement] = found[0]
+            self.keep(requirement, found[0])
         return self._wheels[requirement]
+
+    def keep(self, requirement: str, wheel: Path) -> None:
+        """Take a wheel that is already here."""
+        self._wheels[requirement] = wheel
 
     def _download_wheel(self, requirement: str, target: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
