@@ -24,9 +24,10 @@ from edge.phone.line_events import LineOptions
 from edge.phone.live_turns import LiveTurns, edge_address
 from edge.phone.report import summary_lines
 from edge.phone.script import Item, ItemKind
-from edge.phone.speech import FLITE_VOICES, default_cache_dir
+from edge.phone.speech import FLITE_VOICES, PIPER, default_cache_dir
 
 HELP = "place a call: speak, record, measure"
+_USUAL_CONFIGS = (Path("cordboard.yaml"), Path("deploy/cordboard.yaml"))
 _DIGITS = set("0123456789*#ABCDabcd")
 
 
@@ -73,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     script.add_argument("--say", action=_Script, dest="items", metavar="TEXT|WAV")
     script.add_argument("--interrupt", action=_Script, dest="items", metavar="TEXT|WAV[@SECONDS]")
     script.add_argument("--dtmf", action=_Script, dest="items", metavar="DIGITS")
-    script.add_argument("--voice", default="slt", choices=(*FLITE_VOICES, "piper"))
+    script.add_argument("--voice", default="slt", choices=(*FLITE_VOICES, PIPER))
     script.add_argument(
         "--wait-greeting", type=float, default=10.0, metavar="S",
         help="wait so long for a greeting before speaking; 0 speaks at once (default 10)",
@@ -105,7 +106,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--quiet", action="store_true", help="only the summary")
     output.add_argument(
         "--config", type=Path, metavar="F",
-        help="show the words of each turn as the service with this configuration tells them",
+        help="show the words of each turn as the service with this configuration tells them "
+        "(default: ./cordboard.yaml, then ./deploy/cordboard.yaml, if any)",
     )  # fmt: skip
 
 
@@ -122,13 +124,17 @@ def run(args: argparse.Namespace) -> int:
         show(f"{line.at_ms / 1_000:8.2f} s  {line.text}")
 
     call = PhoneCall(plan, progress)
-    turns = LiveTurns(edge_address(args.config), plan.caller, lambda text: show(f"{'':12}{text}"))
+    turns = LiveTurns(
+        edge_address(args.config or _usual_config()),
+        lambda: call.sip_call_id,
+        lambda text: show(f"{'':12}{text}"),
+    )
     turns.start()
     try:
         report = call.run()
     finally:
         turns.stop()
-    report.turns = turns.turns
+    report.turns, report.call_id = turns.turns, turns.call_id
     if args.json:
         print(report.to_json())
     else:
@@ -139,6 +145,10 @@ def run(args: argparse.Namespace) -> int:
         status = f"{report.sip_status} {report.reason}".strip() or "no answer"
         print(f"cordboard call: {plan.uri}: {status}{wait}", file=sys.stderr)
     return 0 if report.complete else 1
+
+
+def _usual_config() -> Path | None:
+    return next((each for each in _USUAL_CONFIGS if each.is_file()), None)
 
 
 def _plan(args: argparse.Namespace) -> CallPlan:

@@ -130,6 +130,11 @@ class PhoneCall:
         self._hung_up = False
         self.report = CallReport(plan.uri, plan.line.codec)
 
+    @property
+    def sip_call_id(self) -> str:
+        """The Call-ID header's value, empty before the INVITE is on its way."""
+        return self._ua.sip_call_id
+
     def run(self) -> CallReport:
         """Place the call and follow it to its end."""
         self._ua.start()

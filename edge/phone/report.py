@@ -58,6 +58,8 @@ class CallReport:
     packets_lost: int = 0
     send_lateness_max_ms: float = 0.0
     recording: str | None = None
+    call_id: str | None = None
+    """The service's id of the call, where it told."""
     turns: list[dict[str, Any]] = field(default_factory=list)
     """The service's own account of the call, where it could be asked."""
 

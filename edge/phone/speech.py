@@ -15,8 +15,8 @@ from pathlib import Path
 from edge.phone.audio import PhoneError, Samples, read_wav
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal")
-VOICE_MODULE = "agent.engines.speak"
-"""Run as ``python -m`` with --text and --output; by name, for edge imports nothing of agent."""
+PIPER = "piper"
+"""The packaged voice; any other name falls back to it where flite is not installed."""
 _LONGEST_SYNTHESIS_S = 120
 
 
@@ -53,9 +53,20 @@ def speak(words: str, voice: str, cache_dir: Path) -> Samples:
 
 def _command(words: str, voice: str, output: Path) -> list[str]:
     flite = shutil.which("flite")
-    if voice in FLITE_VOICES and flite:
+    if voice != PIPER and flite:
         return [flite, "-voice", voice, "-t", words, "-o", str(output)]
-    return [sys.executable, "-m", VOICE_MODULE, "--text", words, "--output", str(output)]
+    model = _piper_model()
+    return [sys.executable, "-m", "piper", "-m", str(model), "-f", str(output), "--", words]
+
+
+def _piper_model() -> Path:
+    """Find a Piper voice among the models: an ONNX file with its JSON beside it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    models = Path(os.environ.get("CORDBOARD_MODELS") or Path(cache) / "cordboard" / "models")
+    found = sorted(each.with_suffix("") for each in models.rglob("*.onnx.json"))
+    if not found:
+        raise PhoneError("nothing here can speak: install flite, or run 'cordboard models fetch'")
+    return found[0]
 
 
 def _run(command: list[str]) -> None:
@@ -63,8 +74,6 @@ def _run(command: list[str]) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=_LONGEST_SYNTHESIS_S)
     except subprocess.CalledProcessError as error:
         last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise PhoneError(
-            f"cannot speak: {' '.join(last) or 'synthesis failed'} (is flite installed?)"
-        ) from error
+        raise PhoneError(f"cannot speak: {' '.join(last) or 'synthesis failed'}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PhoneError(f"cannot speak: {error}") from error

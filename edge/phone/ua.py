@@ -180,6 +180,8 @@ class PhoneUa:
         self._thread = threading.Thread(target=self._run, name="phone-ua", daemon=True)
         self.invited_ns = 0
         """When the INVITE was handed to the stack."""
+        self.sip_call_id = ""
+        """The Call-ID header's value, known once the INVITE is on its way."""
 
     def start(self) -> None:
         """Place the call."""
@@ -225,6 +227,7 @@ class PhoneUa:
         call = _PhoneCall(account, self)
         self.invited_ns = time.monotonic_ns()
         call.makeCall(self._uri, pj.CallOpParam(True))
+        self.sip_call_id = str(call.getInfo().callIdString)
         asked = False
         while not self._over.is_set():
             endpoint.libHandleEvents(_POLL_MS)

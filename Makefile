@@ -1,0 +1,67 @@
+# Cordboard: 'make help' says what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup models demo test run bench bench-quick lint fmt types soak clean
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+CORDBOARD := .venv/bin/cordboard
+SETUP := .venv/.setup
+SETUP_TESTS := .venv/.setup-tests
+MODELS := .venv/.models
+PYTEST := PYTHONUNBUFFERED=1 $(PY) -m pytest
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+$(SETUP): pyproject.toml deploy/setup.sh
+	@deploy/setup.sh
+	@touch $@
+
+$(SETUP_TESTS): pyproject.toml deploy/setup.sh | $(SETUP)
+	@deploy/setup.sh --tests
+	@touch $@
+
+$(MODELS): $(wildcard agent/models/*.yaml) deploy/cordboard.yaml | $(SETUP)
+	@$(CORDBOARD) models fetch --config deploy/cordboard.yaml
+	@touch $@
+
+setup: $(SETUP)  ## install what the service needs: Debian packages, .venv, Python packages
+
+models: $(SETUP)  ## fetch the models, verified by their SHA-256
+	@$(CORDBOARD) models fetch --config deploy/cordboard.yaml
+	@touch $(MODELS)
+
+demo: $(SETUP) $(MODELS)  ## set up, start, place a real call, show the conversation, stop
+	@deploy/demo.sh
+
+test: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## run every test but the slow ones
+	@$(PYTEST) -q --durations=15
+
+run: $(SETUP) $(MODELS)  ## the service in the foreground: deploy/cordboard.yaml, SIP on 5060
+	@$(CORDBOARD) serve --config deploy/cordboard.yaml
+
+bench: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## measure with an outside phone; results in var/bench
+	@$(PY) -m tests.bench
+
+bench-quick: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the same, one call and few utterances
+	@$(PY) -m tests.bench --quick
+
+soak: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the slow tests: 200 calls in a row, a call of 30 minutes
+	@$(PYTEST) -q -m soak --durations=10
+
+lint: $(SETUP_TESTS)  ## ruff, format check and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+types: $(SETUP_TESTS)  ## mypy --strict on edge, media and agent
+	@$(PY) -m mypy
+
+fmt: $(SETUP_TESTS)  ## format and fix what can be fixed
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean:  ## remove .venv, caches and results (records and recordings in var/ stay)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info var/demo var/bench
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
