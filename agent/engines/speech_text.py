@@ -20,9 +20,20 @@ from agent.engines.speech_text_numbers import (
     year,
 )
 
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 _MONTH = "|".join(_MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 _COINS = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
 _UNITS = {
@@ -65,8 +76,40 @@ _UNITS = {
     "MP": "megapixel",
 }
 _SPELLED = frozenset(
-    "LED USB SD HD RMA IP ID TV QR LTE DVR NVR AI AC DC PC FAQ UK US USA LAN WAN VPN DNS SSID "
-    "POE CCTV IR PIR SMS API VIP".split()
+    [
+        "LED",
+        "USB",
+        "SD",
+        "HD",
+        "RMA",
+        "IP",
+        "ID",
+        "TV",
+        "QR",
+        "LTE",
+        "DVR",
+        "NVR",
+        "AI",
+        "AC",
+        "DC",
+        "PC",
+        "FAQ",
+        "UK",
+        "US",
+        "USA",
+        "LAN",
+        "WAN",
+        "VPN",
+        "DNS",
+        "SSID",
+        "POE",
+        "CCTV",
+        "IR",
+        "PIR",
+        "SMS",
+        "API",
+        "VIP",
+    ]
 )
 _SHORT = {
     "e.g.": "for example",

@@ -19,8 +19,42 @@ _LATER_CHARACTERS = 60
 _LONGEST_CHARACTERS = 140
 """From here on any joining word ends a clause."""
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr st vs etc e.g i.e a.m p.m approx no nr inc ltd co jr sr dept ext min max "
-    "jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "st",
+        "vs",
+        "etc",
+        "e.g",
+        "i.e",
+        "a.m",
+        "p.m",
+        "approx",
+        "nr",
+        "inc",
+        "ltd",
+        "co",
+        "jr",
+        "sr",
+        "dept",
+        "ext",
+        "min",
+        "max",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+    ]
 )
 _SENTENCE = re.compile(r"[.!?…]+[\"')\]”]*(?=\s)|\n+|[。！？]")
 _COMMA = re.compile(r"[,;:]+[\"')\]”]*(?=\s)|\s[–—-](?=\s)|[，、；]")
