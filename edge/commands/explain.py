@@ -1,0 +1,136 @@
+"""Explain where one imagined call goes: what each dial rule says to it, and the final action.
+
+Example:
+    cordboard explain --to +493012345 --from +491701234567 --trunk carrier \
+        --at "2026-12-25 10:00" --header X-Customer=gold
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+from pathlib import Path
+
+from edge.dialplan.plan import CallFacts, Decision, DialPlan
+from edge.numbers import Numbers
+from media import ConfigError
+from media.config.consistency import unknown
+from media.config.load import Loaded, read_config
+
+HELP = "show which dial rule takes a call, and why"
+DEFAULT_CONFIG = Path("deploy/cordboard.yaml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``cordboard explain``."""
+    parser.add_argument("--to", required=True, metavar="NUMBER", help="number that is dialled")
+    parser.add_argument("--from", dest="caller", default="anonymous", metavar="NUMBER")
+    parser.add_argument("--trunk", help="trunk the call comes in over; its number format applies")
+    parser.add_argument(
+        "--at", metavar="TIME", help='"2026-12-25 10:00", of --zone; with +01:00 as it says; now'
+    )
+    parser.add_argument("--zone", help="time zone of --at; the one of the file's hours, else UTC")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
+    )
+    parser.add_argument("--load", type=float, default=0.0, help="percent of the call limit in use")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="F")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each rule with its verdict, then the action."""
+    loaded = read_config(args.config)
+    if loaded.config is None:
+        raise ConfigError([str(each) for each in sorted(loaded.reading.problems)])
+    facts = _facts(args, loaded)
+    decision = DialPlan.compile(loaded.config).explain(facts)
+    if args.json:
+        print(json.dumps(_as_json(facts, decision, loaded), indent=2))
+    else:
+        _print(facts, decision, loaded)
+    return 0
+
+
+def _facts(args: argparse.Namespace, loaded: Loaded) -> CallFacts:
+    config = loaded.config
+    assert config is not None
+    called, caller = args.to, args.caller
+    if args.trunk is not None:
+        if args.trunk not in config.trunks:
+            raise ConfigError([f"--trunk: {unknown('trunk', args.trunk, config.trunks)}"])
+        numbers = Numbers(config.trunks[args.trunk].numbers)
+        called, caller = numbers.receive(called), numbers.receive(caller)
+    headers = {}
+    for each in args.header:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise ConfigError([f'--header: "{each}" has no "="; expected NAME=VALUE'])
+        headers[name.strip()] = value.strip()
+    zones = [each.time_zone for each in config.hours.values()]
+    at = parse_instant(args.at, args.zone or (zones[0] if zones else "UTC"))
+    return CallFacts(called, caller, at, args.trunk, headers, args.load / 100)
+
+
+def parse_instant(text: str | None, zone: str) -> datetime.datetime:
+    """Return an instant with its zone; None is now.
+
+    Args:
+        text: ISO 8601 date and time, an offset optional.
+        zone: IANA name for a text without an offset.
+
+    Raises:
+        ConfigError: not a time, or not a zone.
+    """
+    # imported here: zone data is read from disk on first use
+    from zoneinfo import ZoneInfo, available_timezones
+
+    if zone not in available_timezones():
+        raise ConfigError([f"--zone: {unknown('time zone', zone, available_timezones())}"])
+    if text is None:
+        return datetime.datetime.now(ZoneInfo(zone))
+    try:
+        at = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError([f'--at: "{text}" is not a time; expected "2026-12-25 10:00"']) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(zone))
+
+
+def _print(facts: CallFacts, decision: Decision, loaded: Loaded) -> None:
+    trunk = f" over {facts.trunk}" if facts.trunk else ""
+    when = facts.at.strftime("%a %Y-%m-%d %H:%M %Z")
+    print(f"call from {facts.caller} to {facts.called}{trunk}, {when}\n")
+    for each in decision.verdicts:
+        line, _ = loaded.reading.position(f"dialplan[{each.rule.index}]")
+        mark = "->" if each.matched else "  "
+        print(f"{mark} {each.rule.label} (line {line}): {each.reason}")
+    print(f"\naction: {decision.action}")
+    action = decision.action.on_failure
+    while action is not None:
+        print(f"on failure: {action}")
+        action = action.on_failure
+
+
+def _as_json(facts: CallFacts, decision: Decision, loaded: Loaded) -> dict[str, object]:
+    return {
+        "call": {
+            "to": facts.called,
+            "from": facts.caller,
+            "trunk": facts.trunk,
+            "at": facts.at.isoformat(),
+        },
+        "rules": [
+            {
+                "index": each.rule.index,
+                "name": each.rule.name,
+                "line": loaded.reading.position(f"dialplan[{each.rule.index}]")[0],
+                "matched": each.matched,
+                "reason": each.reason,
+            }
+            for each in decision.verdicts
+        ],
+        "action": dataclasses.asdict(decision.action),
+        "variables": dict(decision.variables),
+    }
