@@ -1,0 +1,187 @@
+"""Show the call records: a table of the latest calls, or one call with everything said in it.
+
+  cordboard calls                    the latest calls
+  cordboard calls show last          the latest call with its turns
+  cordboard calls show 4f2a9c        a call by the beginning or the end of its id
+
+Reads the database itself, so it works while the service is down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from edge.commands.options import add_config_argument, chosen_config
+from edge.records.models import CallRow, TurnRow
+from edge.records.reader import LAST, RecordReader
+
+HELP = "show the call records"
+DEFAULT_LIMIT = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    parser.add_argument(
+        "id", nargs="?", default=LAST, help="for show: id, beginning or end of one, or 'last'"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--limit", type=int, default=DEFAULT_LIMIT, metavar="N", help="rows of the list (20)"
+    )
+    add_config_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was asked for.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        RecordError: no records, or no such call.
+    """
+    reader = RecordReader(chosen_config(args).storage.url)
+    try:
+        if args.what == "show":
+            row = reader.find(args.id)
+            turns = list(reader.turns(row.call_id))
+            print(show_json(row, turns) if args.json else show_text(row, turns))
+        else:
+            rows = list(reader.recent(args.limit))
+            counts = reader.turn_counts([each.call_id for each in rows])
+            print(list_json(rows, counts) if args.json else list_text(rows, counts))
+    finally:
+        reader.close()
+    return 0
+
+
+# ---------------------------------------------------------------- list
+
+
+def list_json(rows: list[CallRow], counts: dict[str, int]) -> str:
+    """Return calls as a JSON array, newest first."""
+    return json.dumps(
+        [_columns(each) | {"turns": counts.get(each.call_id, 0)} for each in rows],
+        ensure_ascii=False,
+    )
+
+
+def list_text(rows: list[CallRow], counts: dict[str, int]) -> str:
+    """Return calls as a table, newest first."""
+    if not rows:
+        return "no calls yet"
+    head = ("ID", "OFFERED (UTC)", "CALLER", "CALLED", "LENGTH", "TURNS", "MOS", "ENDED")
+    table = [head] + [
+        (
+            each.call_id,
+            each.offered_at[:19].replace("T", " "),
+            short_uri(each.caller),
+            short_uri(each.called),
+            "-" if each.answered_at is None else _length(each.duration_ms),
+            str(counts.get(each.call_id, 0)),
+            "-" if each.mos is None else f"{each.mos:.1f}",
+            _ending(each),
+        )
+        for each in rows
+    ]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
+
+
+def short_uri(uri: str) -> str:
+    """Return the user part of a SIP URI, the host where it has none."""
+    rest = uri.partition(":")[2] or uri
+    user, at, host = rest.partition("@")
+    return user if at else host or rest.partition(";")[0]
+
+
+def _ending(row: CallRow) -> str:
+    if row.reason is None:
+        return "in progress"
+    return f"{row.reason} ({row.sip_status}, by {row.ended_by})"
+
+
+def _length(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return "?"
+    minutes, seconds = divmod(round(milliseconds / 1_000), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+# ---------------------------------------------------------------- show
+
+
+def show_json(row: CallRow, turns: list[TurnRow]) -> str:
+    """Return one call with its turns as a JSON object."""
+    said = [_columns(each) | {"detail": json.loads(each.detail)} for each in turns]
+    return json.dumps(_columns(row) | {"turns": said}, ensure_ascii=False)
+
+
+def show_text(row: CallRow, turns: list[TurnRow]) -> str:
+    """Return one call as a transcript for people."""
+    facts = [
+        ("call", f"{row.call_id}  ({row.direction}, {row.state})"),
+        ("from", f"{row.caller} {row.caller_name}".rstrip() + f"  via {row.trunk} {row.source}"),
+        ("to", f"{row.called}" + (f"  answered by {row.agent}" if row.agent else "")),
+        ("offered", row.offered_at),
+        ("ringing", row.ringing_at),
+        ("answered", row.answered_at),
+        ("ended", f"{row.ended_at}  after {_length(row.duration_ms)}" if row.ended_at else None),
+        ("ending", _ending(row) + (f": {row.cause}" if row.cause else "")),
+        ("quality", _quality(row)),
+        ("recording", row.recording),
+        ("Call-ID", row.sip_call_id),
+    ]
+    lines = [f"{name:<10} {value}" for name, value in facts if value]
+    if turns:
+        lines.append("")
+    for turn in turns:
+        lines += _turn_lines(turn)
+    return "\n".join(lines)
+
+
+def _quality(row: CallRow) -> str | None:
+    if row.mos is None:
+        return None
+    parts = [
+        f"MOS {row.mos:.2f}",
+        f"loss {(row.loss_ratio or 0) * 100:.1f} %",
+        f"jitter {row.jitter_ms or 0:.1f} ms (max {row.jitter_max_ms or 0:.1f})",
+        f"concealed {row.concealed_ms or 0} ms",
+        f"packets {row.packets_received} in, {row.packets_sent} out",
+        f"lateness p99 {row.send_lateness_p99_ms or 0:.1f} ms",
+    ]
+    if row.codec:
+        parts.insert(0, row.codec)
+    return ", ".join(parts)
+
+
+def _turn_lines(turn: TurnRow) -> list[str]:
+    mark = "" if turn.source in ("model", "caller") else f" [{turn.source}]"
+    cut = " --" if turn.interrupted else ""
+    minutes, seconds = divmod(turn.offset_ms / 1_000, 60)
+    lines = [f"{int(minutes):>3}:{seconds:04.1f}  {turn.speaker:<6}  {turn.text}{cut}{mark}"]
+    if turn.response_ms is not None:
+        lines.append(f"{'':<17}response {turn.response_ms} ms{_split(turn)}")
+    if turn.barge_in_ms is not None:
+        lines.append(f"{'':<17}interrupted, silent after {turn.barge_in_ms} ms")
+    return lines
+
+
+def _split(turn: TurnRow) -> str:
+    parts = [
+        ("end of turn", turn.endpointing_ms),
+        ("words", turn.recognition_ms),
+        ("first token", turn.first_token_ms),
+        ("first audio", turn.first_audio_ms),
+    ]
+    known = [f"{name} {value}" for name, value in parts if value is not None]
+    return f"  (after the last word: {', '.join(known)})" if known else ""
+
+
+def _columns(row: CallRow | TurnRow) -> dict[str, Any]:
+    return {each.name: getattr(row, each.name) for each in row.__table__.columns}

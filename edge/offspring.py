@@ -1,0 +1,44 @@
+"""Start a program that dies with its parent: ``offspring.py PARENT_PID NICENESS PROGRAM ...``.
+
+Linux tells a process that its parent has died only if it asks (prctl(2), PR_SET_PDEATHSIG), and
+keeps the request across execve. Asking in the child after fork is not safe where the parent has
+threads, so this file is run in between, by an isolated interpreter, and gives way to the program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def command(program: list[str], niceness: int = 0) -> list[str]:
+    """Return the command line that runs a program as our offspring.
+
+    Args:
+        program: what to run, with its arguments.
+        niceness: added to our own (nice(2)).
+    """
+    me = str(Path(__file__).resolve())
+    return [sys.executable, "-I", "-S", me, str(os.getpid()), str(niceness), *program]
+
+
+def main(arguments: list[str]) -> int:
+    """Bind this process's life to its parent's and become the program."""
+    parent, niceness, program = int(arguments[0]), int(arguments[1]), arguments[2:]
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        print(f"offspring: prctl: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
+        return 1
+    if os.getppid() != parent:  # it died before we asked
+        return 1
+    os.nice(niceness)
+    os.execvp(program[0], program)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""Read call records, whether the service runs or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from edge.records.database import database_path, open_database
+from edge.records.models import CallRow, TurnRow
+from media import LocalError
+
+LAST = "last"
+
+
+class RecordError(LocalError):
+    """The records cannot be read, or there is no such call."""
+
+
+class RecordReader:
+    """The record database, for reading.
+
+    Args:
+        url: SQLAlchemy URL.
+
+    Raises:
+        RecordError: there is no database, or it is not ours.
+    """
+
+    def __init__(self, url: str) -> None:
+        path = database_path(url)
+        if path is not None and not path.exists():
+            raise RecordError(f"no call has been recorded yet ({path} does not exist)")
+        try:
+            self._engine: Engine = open_database(url, create=False)
+        except SQLAlchemyError as error:
+            raise RecordError(f"cannot read the records: {_first_line(error)}") from error
+
+    def recent(self, limit: int) -> Sequence[CallRow]:
+        """Return the latest calls, newest first."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            newest = select(CallRow).order_by(CallRow.call_id.desc()).limit(limit)
+            return session.scalars(newest).all()
+
+    def turn_counts(self, call_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many turns each of the calls has."""
+        with Session(self._engine) as session:
+            counted = (
+                select(TurnRow.call_id, func.count())
+                .where(TurnRow.call_id.in_(call_ids))
+                .group_by(TurnRow.call_id)
+            )
+            return {call_id: count for call_id, count in session.execute(counted)}
+
+    def find(self, wanted: str) -> CallRow:
+        """Return the one call that an id, the beginning or end of one, or ``last`` names.
+
+        Raises:
+            RecordError: no call, or several.
+        """
+        with Session(self._engine, expire_on_commit=False) as session:
+            query = select(CallRow).order_by(CallRow.call_id.desc())
+            if wanted == LAST:
+                rows = session.scalars(query.limit(1)).all()
+            else:
+                starts = CallRow.call_id.startswith(wanted, autoescape=True)
+                ends = CallRow.call_id.endswith(wanted, autoescape=True)
+                rows = session.scalars(query.where(starts | ends).limit(6)).all()
+        if not rows:
+            raise RecordError(f"no call {wanted!r}" if wanted != LAST else "no calls yet")
+        if len(rows) > 1:
+            some = ", ".join(each.call_id for each in rows[:5])
+            raise RecordError(f"{wanted!r} names several calls: {some}" + " ..." * (len(rows) > 5))
+        return rows[0]
+
+    def turns(self, call_id: str) -> Sequence[TurnRow]:
+        """Return a call's turns as they began."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            ordered = (
+                select(TurnRow)
+                .where(TurnRow.call_id == call_id)
+                .order_by(TurnRow.offset_ms, TurnRow.number)
+            )
+            return session.scalars(ordered).all()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,194 @@
+"""Start media, agent and edge, start again what dies, stop them in order (asyncio shell).
+
+Children die with this process, however it dies (:mod:`edge.offspring`). The edge is stopped first:
+it says BYE and closes the records while media and agent still answer it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from edge import offspring
+from edge.backoff import Backoff
+from media import LocalError
+from media.config.model import Config
+
+EDGE_STOP_S = 10.0
+STOP_S = 5.0
+PORT_WAIT_S = 3.0
+"""Workers of a control process that was killed hold the SIP port for up to 2 s."""
+
+log = structlog.get_logger()
+
+
+class StartError(LocalError):
+    """The service cannot be started here and now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process that is kept running."""
+
+    role: str
+    program: tuple[str, ...]
+    niceness: int = 0
+
+
+def children(config_path: Path) -> tuple[Child, ...]:
+    """Return the processes of the service, in the order of their start."""
+
+    def program(package: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", package, "--config", str(config_path))
+
+    return (
+        Child("media", program("media")),
+        # models must not take the CPU from the 20 ms clock
+        Child("agent", program("agent"), niceness=5),
+        Child("edge", program("edge")),
+    )
+
+
+class Supervisor:
+    """Keep a set of processes running.
+
+    Args:
+        family: what to run; stopped in reverse order.
+    """
+
+    def __init__(self, family: tuple[Child, ...]) -> None:
+        self._family = family
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set, then end every child."""
+        keepers = {each.role: asyncio.create_task(self._keep(each)) for each in self._family}
+        await stop.wait()
+        self._stopping = True
+        log.info("service_stopping")
+        for each in reversed(self._family):
+            await self._end(each.role, EDGE_STOP_S if each.role == "edge" else STOP_S)
+            keepers[each.role].cancel()
+        await asyncio.gather(*keepers.values(), return_exceptions=True)
+        for role in self._processes:  # one may have been started while we stopped the others
+            await self._end(role, STOP_S)
+        log.info("service_stopped")
+
+    async def _keep(self, child: Child) -> None:
+        backoff = Backoff()
+        while not self._stopping:
+            backoff.started(time.monotonic_ns())
+            process = await self._start(child)
+            status = await process.wait()
+            if self._stopping:
+                return
+            wait_ms = backoff.wait_ms(time.monotonic_ns())
+            log.error("process_lost", process=child.role, status=status, restarts_after_ms=wait_ms)
+            await asyncio.sleep(wait_ms / 1_000)
+
+    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *offspring.command(list(child.program), child.niceness),
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            # Ctrl-C in a terminal goes to its whole process group: only this process shall hear it
+            start_new_session=True,
+        )
+        self._processes[child.role] = process
+        log.info("process_started", process=child.role, process_pid=process.pid)
+        return process
+
+    async def _end(self, role: str, timeout_s: float) -> None:
+        process = self._processes.get(role)
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), timeout_s)
+        except TimeoutError:
+            log.error("process_killed", process=role, reason="did not stop in time")
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@contextlib.contextmanager
+def only_one(run_dir: Path) -> Iterator[None]:
+    """Hold the lock of a run directory; the kernel lets it go when this process dies.
+
+    Raises:
+        StartError: another service has it.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    path = run_dir / "cordboard.pid"
+    with path.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            raise StartError(f"already running in {run_dir} (pid {pid})") from error
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.truncate(0)
+
+
+def wait_for_sip_ports(config: Config, timeout_s: float = PORT_WAIT_S) -> None:
+    """Return once the SIP ports can be bound.
+
+    Raises:
+        StartError: somebody else keeps one, or the address is not ours.
+    """
+    ports: list[tuple[str, int]] = [("UDP", config.sip.udp_port)]
+    if config.sip.tcp_port is not None:
+        ports.append(("TCP", config.sip.tcp_port))
+    deadline = time.monotonic() + timeout_s
+    for transport, port in ports:
+        while (problem := _problem_of(transport, config.sip.address, port)) is not None:
+            if time.monotonic() >= deadline:
+                name = "sip.udp_port" if transport == "UDP" else "sip.tcp_port"
+                where = f"{transport} {config.sip.address}:{port}"
+                raise StartError(f"SIP cannot listen on {where} ({name}): {problem}")
+            time.sleep(0.1)
+
+
+def _problem_of(transport: str, address: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if transport == "TCP":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            if transport == "TCP":
+                probe.listen(1)
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None
+
+
+async def supervise(family: tuple[Child, ...]) -> None:
+    """Run the service until SIGTERM, SIGINT or SIGHUP of a closed terminal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    await Supervisor(family).run(stop)
