@@ -529,10 +529,14 @@ class Conversation:
                 self._say("fallback", config.unknown)
             case patience.Action.END_LONG:
                 self._discard()
-                self._spawn(self._clear_playback())
-                self._say("goodbye", config.goodbye, "goodbye", "max_duration")
+                self._spawn(self._end_long_call())
             case patience.Action.HANG_UP:
                 self._edge.send(HangupRequested(self.call_id, self._leaving or "agent_goodbye"))
+
+    async def _end_long_call(self) -> None:
+        await self._speaking.clear()
+        self._say("goodbye", self.persona.config.goodbye, "goodbye", "max_duration")
+        self._settle()
 
     # ------------------------------------------------------------ tasks
 
@@ -555,6 +559,8 @@ class Conversation:
         """End this conversation: the caller is told by edge, other calls go on."""
         if self.closed:
             return
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         log.error("conversation_failed", call_id=self.call_id, exc_info=error)
         self._edge.send(ConversationFailed(self.call_id, f"{type(error).__name__}: {error}"))
         self._closing = asyncio.ensure_future(self.close())
