@@ -241,6 +241,9 @@ def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> st
             offered = offer.media[index] if offer and index < len(offer.media) else None
             sections[index] = _audio_lines(each, local, offered)
             break
+    version = ipaddress.ip_address(local.address).version
+    # at session level, so that it stands for declined sections too
+    session.insert(_after_subject(session), f"c=IN IP{version} {local.address}")
     text = "\r\n".join([*session, *(line for each in sections for line in each)]) + "\r\n"
     parse(text)
     return text
@@ -250,9 +253,16 @@ def _is_direction(line: str) -> bool:
     return line[:2] == "a=" and line[2:] in Direction.__members__.values()
 
 
+def _after_subject(session: list[str]) -> int:
+    # RFC 8866 section 5: v, o, s, c, t, a
+    return next((i for i, line in enumerate(session) if line[:2] in ("t=", "a=")), len(session))
+
+
 def _media_lines(media: MediaDescription) -> list[str]:
-    # a section we do not use is declined: port 0, formats as they were (RFC 3264 section 6)
-    return [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"]
+    # a section we do not use is declined: port 0, formats as they were (RFC 3264 section 6);
+    # pjsip aborts on a dynamic payload type without its rtpmap, even in a declined section
+    maps = [f"a=rtpmap:{value}" for name, value in media.attributes if name == "rtpmap"]
+    return [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}", *maps]
 
 
 def _audio_lines(
@@ -275,10 +285,8 @@ def _audio_lines(
     if dtmf is not None:
         formats.append((dtmf, "telephone-event"))
         maps += [f"a=rtpmap:{dtmf} telephone-event/8000", f"a=fmtp:{dtmf} 0-16"]
-    version = ipaddress.ip_address(local.address).version
     return [
         f"m=audio {local.port} {ours.protocol} {' '.join(str(each[0]) for each in formats)}",
-        f"c=IN IP{version} {local.address}",
         *maps,
         f"a=ptime:{local.ptime_ms}",
         f"a={ours.direction}",
@@ -347,12 +355,45 @@ def _our_direction(ours: MediaDescription, theirs: MediaDescription) -> Directio
 
 
 def decline(sdp: str) -> str:
-    """Return a session description with every section declined (port 0).
+    """Return a session description with every section declined (port 0) and no address of ours.
 
     Raises:
         SdpError: the text is not SDP.
     """
-    lines = [line for line in sdp.replace("\r\n", "\n").split("\n") if line]
-    kept = [line for line in lines if line[:2] in ("v=", "o=", "s=", "t=")]
-    kept += [line for each in parse(sdp).media for line in _media_lines(each)]
-    return "\r\n".join(kept) + "\r\n"
+    described = parse(sdp)
+    lines = ["v=0", f"o={described.origin}", "s=-", "c=IN IP4 0.0.0.0", "t=0 0"]
+    lines += [line for each in described.media for line in _media_lines(each)]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def describe(
+    endpoint: str,
+    codec: str,
+    payload_type: int,
+    dtmf_payload_type: int | None,
+    direction: Direction,
+) -> str:
+    """Write the session description of a peer whose own words are not to be had.
+
+    Args:
+        endpoint: ``address:port`` of its RTP.
+        codec: such as ``PCMU``.
+        payload_type: of the codec.
+        dtmf_payload_type: of telephone-event, None without.
+        direction: from the peer's side.
+    """
+    host, _, port = endpoint.rpartition(":")
+    host = host.strip("[]")
+    lines = [
+        "v=0",
+        "o=- 0 0 IN IP4 0.0.0.0",
+        "s=-",
+        f"c=IN IP{6 if ':' in host else 4} {host}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {payload_type}"
+        + (f" {dtmf_payload_type}" if dtmf_payload_type is not None else ""),
+        f"a=rtpmap:{payload_type} {codec}/8000",
+    ]
+    if dtmf_payload_type is not None:
+        lines.append(f"a=rtpmap:{dtmf_payload_type} telephone-event/8000")
+    return "\r\n".join([*lines, f"a={direction}"]) + "\r\n"

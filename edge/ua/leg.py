@@ -31,11 +31,18 @@ from edge.ua.sip_text import (
     parse_name_address,
     parse_refer_to,
 )
-from media.messages import Message
+from media.messages import Direction, Message
 
 _DURATION_UNKNOWN = 0x8000_0000
 """pjsua2 gives the largest unsigned number where an INFO names no duration that it can read."""
 _DTMF = set("0123456789*#ABCD")
+_PEER_DIRECTION = {
+    pj.PJMEDIA_DIR_NONE: Direction.INACTIVE,
+    pj.PJMEDIA_DIR_ENCODING: Direction.RECVONLY,
+    pj.PJMEDIA_DIR_DECODING: Direction.SENDONLY,
+    pj.PJMEDIA_DIR_ENCODING_DECODING: Direction.SENDRECV,
+}
+"""Direction of pjsua2's stream, seen from the peer."""
 _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 """Methods whose messages are read; the rest is pjsua2's own business."""
 
@@ -142,8 +149,19 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     def settle(self) -> None:
         """Send what the last callbacks left, in the order that control expects."""
-        if self._negotiated and self._local_sdp and self._remote_sdp and self.audio is not None:
+        try:
+            self._settle_open()
+        except Exception as error:
+            self.owner.leg_failed(self, error)
+        if self._disconnected is not None and not self.gone:
+            self.gone = True
+            if self.number:
+                self.owner.emit(self._disconnected)
+
+    def _settle_open(self) -> None:
+        if self._negotiated and self._local_sdp and self.audio is not None:
             self._negotiated = False
+            self._remote_sdp = self._remote_sdp or self._remote_of_stream()
             self._generation += 1
             self.owner.emit(
                 UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
@@ -160,10 +178,6 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                     self._remote_contact,
                 )
             )
-        if self._disconnected is not None and not self.gone:
-            self.gone = True
-            if self.number:
-                self.owner.emit(self._disconnected)
 
     # ------------------------------------------------------------ callbacks of pjsua2
 
@@ -224,7 +238,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             raise
         prm.sdp.wholeSdp = text
         self._local_sdp = text
-        self._remote_sdp = remote or self._remote_sdp
+        self._remote_sdp = remote  # empty where the peer has yet to answer
 
     @guarded
     def onStreamPreCreate(self, prm: Any) -> None:  # noqa: N802
@@ -309,6 +323,17 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_tag = parse_name_address(text.header(theirs)).tag or self._remote_tag
         if received and (contact := parse_name_address(text.header("contact")).uri):
             self._remote_contact = contact
+
+    def _remote_of_stream(self) -> str:
+        # the answer to our offer in a re-INVITE's 200 comes in an ACK that pjsua2 keeps to itself
+        stream = self.getStreamInfo(0)
+        return sdp.describe(
+            stream.remoteRtpAddress,
+            stream.codecName,
+            int(stream.txPt),
+            int(stream.audTxEventPt) if 0 < stream.audTxEventPt < 128 else None,
+            _PEER_DIRECTION.get(stream.dir, Direction.SENDRECV),
+        )
 
     def _receive_request(self, method: str, text: SipText, rdata: Any) -> None:
         if method in ("BYE", "CANCEL") and not self._ended_by_peer:

@@ -253,7 +253,7 @@ class UaDisconnected(Message):
 
 @dataclass(frozen=True, slots=True)
 class UaRinging(Message):
-    """Send 180, or 183 without SDP."""
+    """Send 180; 183 is sent as 180 too, as pjsua2 would put an address of its own into it."""
 
     leg: int
     status: int = 180

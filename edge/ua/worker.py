@@ -7,10 +7,8 @@ what the callbacks left: messages in order, legs that failed, legs that are gone
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +17,7 @@ import pjsua2 as pj
 import structlog
 
 from edge import sdp
+from edge.ua import pjsip
 from edge.ua.control import ControlLink
 from edge.ua.leg import Leg
 from edge.ua.messages import (
@@ -161,7 +160,7 @@ class Worker:
         config.logConfig.consoleLevel = 0
         self._endpoint.libInit(config)
         self._endpoint.audDevManager().setNoDev()
-        self._slots = _slots_of_build()
+        self._slots = pjsip.slots()
         self._callers = self._slots - 1
         if self._settings.callers is not None:
             self._callers = min(self._settings.callers, self._slots - 1)
@@ -258,7 +257,12 @@ class Worker:
             raise SocketNotSilencedError("pjsua2's media sockets were not found")
 
     def answer_info(self, leg: Leg, rdata: Any) -> None:
-        """Answer an INFO with 200."""
+        """Answer an INFO with 200.
+
+        Raises:
+            LocalError: pjsip would not send it.
+        """
+        pjsip.answer_in_dialog(int(rdata.pjRxData), 200)
 
     def replace(self, leg: Leg, text: SipText, source: str) -> Leg:
         """Make the leg that takes over another, on the same port of media."""
@@ -330,7 +334,7 @@ class Worker:
 
     def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
         leg.ending = True
-        leg.hangup(_operation(status, reason, headers))
+        leg.answer(_operation(status, reason, headers))
 
     # ------------------------------------------------------------ commands
 
@@ -341,16 +345,26 @@ class Worker:
             return
         try:
             perform(message)
-        except (pj.Error, CordboardError) as error:
+        except Exception as error:
+            ours = not isinstance(error, (pj.Error, CordboardError))
             reason = str(getattr(error, "reason", "") or error)
-            log.warning("ua_command_failed", command=type(message).__name__, reason=reason)
-            leg = int(getattr(message, "leg", 0))
-            self.emit(UaCommandFailed(leg, type(message).__name__, reason))
+            name = type(message).__name__
+            log.warning("ua_command_failed", command=name, reason=reason, exc_info=ours)
+            number = int(getattr(message, "leg", 0))
+            self.emit(UaCommandFailed(number, name, reason))
+            leg = self._legs.get(number)
+            if ours and leg is not None:
+                self.leg_failed(leg, error)
 
     def _ring(self, message: UaRinging) -> None:
         leg = self._legs.get(message.leg)
-        if leg is not None and not leg.answered and not leg.ending:
-            leg.answer(_operation(message.status, "", {}))
+        if leg is None or leg.answered or leg.ending:
+            return
+        # no call setting: with one, pjsua2 would write its offer to a late offer's INVITE now;
+        # never 183: pjsua2 puts its own SDP into it, with an address that is not media's
+        operation = pj.CallOpParam()
+        operation.statusCode = 180
+        leg.answer(operation)
 
     def _answer(self, message: UaAnswer) -> None:
         leg = self._legs.get(message.leg)
@@ -481,9 +495,3 @@ def _local_audio(message: UaAnswer | UaDial | UaReinvite) -> sdp.LocalAudio:
         message.dtmf_payload_type,
         message.ptime_ms,
     )
-
-
-def _slots_of_build() -> int:
-    """Ask pjsua-lib for its limit after ``libInit``; pjsua2 itself does not tell it."""
-    library = ctypes.CDLL(sys.modules["pjsua2.pjsua2"]._pjsua2.__file__)
-    return int(library.pjsua_call_get_max_count())
