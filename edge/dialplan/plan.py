@@ -57,6 +57,8 @@ class Action:
             names = ("agent", "queue", "announce", "reject")
             given = [(each, getattr(self, each)) for each in names]
             text = next((f"{name} {value}" for name, value in given if value is not None), "none")
+        if self.reason:
+            text += f" ({self.reason})"
         if self.variables:
             shown = ", ".join(f"{key}={value}" for key, value in self.variables.items())
             text += f" with {shown}"
