@@ -484,6 +484,65 @@ class AgentStatus(Message):
     conversations: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SuspendConversation(Message):
+    """A human is being looked for: stop listening, prompting and speaking. Reply: Done.
+
+    What is being said is finished by media or cleared by the edge's PlayFile; the history is kept.
+    """
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeConversation(Message):
+    """The caller is back with the AI, the history kept. Reply: Done, or Failed.
+
+    The first words come at once and speak about the reason.
+    """
+
+    call_id: CallId
+    reason: str
+    """A value of ``GaveUp`` (``nobody_here``, ``no_answer``, ``max_wait``, ``full``, ``closed``), or
+    ``human_finished``, ``human_lost``, ``cancelled``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummarizeConversation(Message):
+    """Ask for the whisper: who, why, what was tried, what is known. Reply: ConversationSummary.
+
+    Answered within ``within_ms`` with the best there is; never Failed while the call is known.
+    """
+
+    call_id: CallId
+    within_ms: int = 2_000
+    max_spoken_s: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary(Message):
+    """Reply to SummarizeConversation."""
+
+    text: str
+    """To be spoken to the human before the caller is put through."""
+    short_reason: str
+    """At most 40 characters for a desk phone's display."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakText(Message):
+    """Say a text on any stream (a desk phone's whisper, a queue's announcement).
+
+    Replaces what the same process is saying there; a PlayFile loop underneath goes on afterwards.
+    Reply: Done when the last sample left, or Failed (stream gone, voice missing, replaced).
+    """
+
+    stream: int
+    text: str
+    agent: str
+    """The persona whose voice and language are used."""
+
+
 # ---------------------------------------------------------------- agent -> edge
 
 
