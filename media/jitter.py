@@ -179,7 +179,8 @@ class EagerJitterBuffer:
         first = self._held[min(self._held)]
         missing = first.timestamp - self._packet_samples
         due_ms = self.delay.arrival_ms(missing) + self.delay.spread_ms
-        latest_ms = first.arrival_ns / 1e6 + self._jitter_max_ms
+        waiting_ns = min(each.arrival_ns for each in self._held.values())
+        latest_ms = waiting_ns / 1e6 + self._jitter_max_ms
         self._gap_deadline_ns = int(min(due_ms, latest_ms) * 1e6)
 
     def _emit(self, packet: AudioPacket, now_ns: int, *, lost: bool) -> list[HeardFrame]:

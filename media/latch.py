@@ -24,6 +24,11 @@ Source = tuple[str, int]
 
 SILENCE_NS = 3_000_000_000
 _PROBATION_PACKETS = 3
+_BEHIND_NAT = [
+    ipaddress.ip_network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+]
+"""Addresses that cannot be reached as they are written (RFC 1918, RFC 6598, RFC 4193)."""
 
 
 class SourceLatch:
@@ -113,4 +118,4 @@ def _is_private(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_private and not address.is_loopback
+    return any(address in network for network in _BEHIND_NAT if network.version == address.version)

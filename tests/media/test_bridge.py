@@ -13,7 +13,6 @@ import pytest_asyncio
 from media import messages
 from media.messages import CallId
 from media.wire import AudioFrame, AudioKind
-
 from tests.media.bridge_process import MediaProcess, parameters_for, running_media
 from tests.media.rtp_endpoint import RtpEndpoint, dominant_hz, tone, tone_level
 

@@ -1,0 +1,70 @@
+"""Stereo recordings."""
+
+from __future__ import annotations
+
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.recording import AGENT, CALLER, Recording, RecordingWriter, StereoTimeline
+
+pytestmark = pytest.mark.unit
+
+
+def read(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int16]]:
+    """Read a stereo file with the standard library."""
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 8_000, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+
+
+def test_channels_are_aligned_by_position() -> None:
+    """What never came is silence, what came out of step is in its place."""
+    timeline = StereoTimeline()
+    timeline.add(AGENT, 100, np.full(50, 5, dtype=np.int16))
+    timeline.add(CALLER, 20, np.full(10, 3, dtype=np.int16))
+    stereo = timeline.take(200)
+    assert stereo.shape == (200, 2)
+    assert np.flatnonzero(stereo[:, AGENT]).tolist() == list(range(100, 150))
+    assert np.flatnonzero(stereo[:, CALLER]).tolist() == list(range(20, 30))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 900)), max_size=30))
+def test_taking_in_pieces_is_taking_at_once(runs: list[tuple[int, int]]) -> None:
+    """However often the front is taken, the sum is the same."""
+    whole, pieces = StereoTimeline(), StereoTimeline()
+    taken = []
+    for position, length in sorted(runs):
+        samples = np.arange(1, length + 1).astype(np.int16)
+        whole.add(CALLER, position, samples)
+        pieces.add(CALLER, position, samples)
+        taken.append(pieces.take(position))
+    taken.append(pieces.take(50_000))
+    assert np.array_equal(whole.take(50_000), np.concatenate(taken))
+
+
+def test_file_is_valid_while_it_grows(tmp_path: Path) -> None:
+    """The header is right before the recording is closed, as after a kill."""
+    writer = RecordingWriter()
+    path = tmp_path / "deep" / "call.wav"
+    recording = Recording(path, writer)
+    for n in range(100):
+        recording.add(CALLER, 160 * n, np.full(160, 100, dtype=np.int16))
+        recording.add(AGENT, 160 * n, np.full(160, 200, dtype=np.int16))
+    recording.flush(16_000)
+    deadline = time.monotonic() + 5
+    while not path.exists() or path.stat().st_size < 44 + 4 * 12_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    stereo = read(path)
+    assert len(stereo) == 12_000
+    assert stereo.min(axis=0).tolist() == [100, 200]
+    recording.close(16_000)
+    writer.close()
+    assert len(read(path)) == 16_000
+    assert path.stat().st_mode & 0o777 == 0o600
