@@ -50,8 +50,6 @@ _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 class LegOwner(Protocol):
     """What a leg needs from its worker."""
 
-    media_port_min: int
-
     def emit(self, message: Message) -> None:
         """Send a message to control."""
 
@@ -60,13 +58,6 @@ class LegOwner(Protocol):
 
     def leg_failed(self, leg: Leg, error: Exception) -> None:
         """End a leg in whose callback we failed; called at most a few times per leg."""
-
-    def silence(self) -> None:
-        """Silence pjsua2's media sockets.
-
-        Raises:
-            LocalError: a socket could still send.
-        """
 
     def answer_info(self, leg: Leg, rdata: Any) -> None:
         """Answer an INFO that pjsua2 leaves to us with 200."""
@@ -226,7 +217,6 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         """Put media's address into every local description before it leaves."""
         own, remote = prm.sdp.wholeSdp, clean(prm.remSdp.wholeSdp)
         try:
-            self.owner.silence()
             if self.audio is None:
                 self.unsent_sdp = own
                 return
@@ -239,12 +229,6 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         prm.sdp.wholeSdp = text
         self._local_sdp = text
         self._remote_sdp = remote  # empty where the peer has yet to answer
-
-    @guarded
-    def onStreamPreCreate(self, prm: Any) -> None:  # noqa: N802
-        """Keep pjsua2's idle stream from speaking RTCP."""
-        prm.streamInfo.rtcpSdesByeDisabled = True
-        self.owner.silence()
 
     @guarded
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802

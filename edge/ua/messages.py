@@ -58,8 +58,6 @@ class UaSettings(Message):
     user_agent: str = "Cordboard"
     session_expires_s: int = 1_800
     """RFC 4028 Session-Expires that we ask for; 90 or more."""
-    media_port_min: int = 40_000
-    """pjsua2 binds idle sockets from here on, to loopback, and sends nothing from them."""
     log_level: str = "info"
     log_format: str = "auto"
     log_pii: bool = False

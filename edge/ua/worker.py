@@ -40,12 +40,7 @@ from edge.ua.messages import (
     UaShutdown,
 )
 from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
-from edge.ua.sockets import (
-    LOOPBACK,
-    SocketNotSilencedError,
-    local_address_toward,
-    silence_media_sockets,
-)
+from edge.ua.route import local_address_toward
 from media import CordboardError, LocalError
 from media.messages import Message
 
@@ -87,7 +82,6 @@ class Worker:
     """
 
     def __init__(self, settings: UaSettings, control: ControlLink) -> None:
-        self.media_port_min = settings.media_port_min
         self._settings = settings
         self._control = control
         self._legs: dict[int, Leg] = {}
@@ -197,8 +191,9 @@ class Worker:
         calls.timerMinSESec = 90
         calls.timerSessExpiresSec = self._settings.session_expires_s
         calls.prackUse = pj.PJSUA_100REL_OPTIONAL
-        config.mediaConfig.transportConfig.boundAddress = LOOPBACK
-        config.mediaConfig.transportConfig.port = self._settings.media_port_min
+        # no sockets for media: what pjsua2 does not have, it cannot send RTCP from
+        config.mediaConfig.useLoopMedTp = True
+        config.mediaConfig.enableLoopback = False
         config.mediaConfig.lockCodecEnabled = False
         config.natConfig.iceEnabled = False
         config.natConfig.contactRewriteUse = 0
@@ -246,15 +241,6 @@ class Worker:
             log.error("ua_callback_failed", leg=leg.number, reason=str(error))
         else:
             log.error("ua_callback_failed", leg=leg.number, exc_info=error)
-
-    def silence(self) -> None:
-        """Silence the media sockets of pjsua2.
-
-        Raises:
-            SocketNotSilencedError: none was found, or one still sends.
-        """
-        if not silence_media_sockets(self.media_port_min):
-            raise SocketNotSilencedError("pjsua2's media sockets were not found")
 
     def answer_info(self, leg: Leg, rdata: Any) -> None:
         """Answer an INFO with 200.

@@ -13,9 +13,7 @@ from edge.ua.messages import UaSettings
 @pytest.fixture(scope="module")
 def shared_worker() -> Iterator[WorkerProcess]:
     """One worker for all tests of a module; each must leave it without legs."""
-    worker = WorkerProcess(
-        UaSettings(address="127.0.0.1", udp_port=21_100, tcp_port=21_100, media_port_min=21_500)
-    )
+    worker = WorkerProcess(UaSettings(address="127.0.0.1", udp_port=21_100, tcp_port=21_100))
     worker.ready()
     yield worker
     code, errors = worker.stop()

@@ -60,7 +60,11 @@ class WorkerProcess:
 
     def send(self, message: Message) -> None:
         """Send a command."""
-        self.socket.sendall(encode_control(to_wire(message)))
+        try:
+            self.socket.sendall(encode_control(to_wire(message)))
+        except BrokenPipeError:
+            code, errors = self.stop()
+            raise AssertionError(f"worker ended with {code}: {errors}") from None
 
     def pump(self, timeout_s: float = 0.02) -> None:
         """Keep the link alive and read what came."""
