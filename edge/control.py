@@ -39,12 +39,13 @@ from edge.call_events import (
 )
 from edge.call_parts import CallTimers
 from edge.call_task import APOLOGY_CLIP, CallerLeg, CallTask, Surroundings
-from edge.client_messages import CallStatus, ProcessStatus, Status, WorkerStatus
+from edge.client_messages import ProcessStatus, Status
 from edge.clients import Clients
 from edge.peer import Peer
 from edge.pool import Pool
 from edge.records.columns import Parties, new_call_id
 from edge.records.writer import RecordWriter
+from edge.status_report import report
 from edge.ua.messages import (
     EndedBy,
     UaCommandFailed,
@@ -120,7 +121,7 @@ class Control:
             records=self._records,
             publish=self._clients.publish,
             retry_after_s=self._retry_after_s,
-            apology_file=config.media.apology_file or shipped_apology(),
+            apology_file=apology_file(config, config.agents[self._agent_name].language),
             record=config.media.record,
             timers=CallTimers(
                 answer_timeout_ms=config.sip.answer_timeout_ms,
@@ -161,51 +162,20 @@ class Control:
 
     def status(self) -> Status:
         """Return the present state."""
-        pool = self._workers.pool
-        reason = self._admission.why_not(
-            workers_ready=pool.ready, calls=len(self._calls), limit=pool.limit
-        )
-        return Status(
-            ready=reason is None,
-            reason=reason or "",
-            limit=pool.limit,
-            uptime_s=int(time.monotonic() - self._started),
+        return report(
+            self._admission,
+            self._workers.pool,
+            self._calls.values(),
             processes=(
                 ProcessStatus("edge", True, os.getpid()),
                 ProcessStatus("media", self._media.up, self._media.pid),
-                ProcessStatus("agent", self._agent.up, self._agent.pid, self._agent_detail()),
+                ProcessStatus(
+                    "agent", self._agent.up, self._agent.pid, self._admission.agent_detail
+                ),
             ),
-            workers=tuple(
-                WorkerStatus(
-                    each.number,
-                    each.state,
-                    each.pid or 0,
-                    each.slots,
-                    each.legs,
-                    each.callers,
-                    each.generation,
-                    each.udp_port,
-                    each.last_reason,
-                )
-                for each in pool.places
-            ),
-            calls=tuple(self._call_status(each) for each in self._calls.values()),
             engines=self._engines,
+            uptime_s=int(time.monotonic() - self._started),
             records_failing=self._records.failing,
-        )
-
-    def _agent_detail(self) -> str:
-        return self._admission.agent_detail if self._agent.up else ""
-
-    def _call_status(self, task: CallTask) -> CallStatus:
-        offered_ns = task.call.times.offered_ns or time.monotonic_ns()
-        return CallStatus(
-            task.call_id,
-            task.call.state,
-            task.parties.caller,
-            task.parties.called,
-            task.agent,
-            (time.monotonic_ns() - offered_ns) // 1_000_000_000,
         )
 
     def _hang_up_by_operator(self, call_id: str) -> bool:
@@ -411,9 +381,13 @@ def worker_settings(config: Config) -> UaSettings:
     )
 
 
-def shipped_apology() -> str:
-    """Return the path of the apology that ships with media."""
-    return str(Path(media.__file__).parent / "sounds" / "apology.wav")
+def apology_file(config: Config, language: str) -> str:
+    """Return the WAV that a caller hears whose conversation broke."""
+    if config.media.apology_file is not None:
+        return config.media.apology_file
+    sounds = Path(media.__file__).parent / "sounds"
+    spoken = sounds / f"apology_{language.partition('-')[0].lower()}.wav"
+    return str(spoken if spoken.exists() else sounds / "apology_en.wav")
 
 
 async def serve(config: Config) -> None:

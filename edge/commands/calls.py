@@ -161,7 +161,7 @@ def _quality(row: CallRow) -> str | None:
 
 
 def _turn_lines(turn: TurnRow) -> list[str]:
-    mark = "" if turn.source in ("model", "caller") else f" [{turn.source}]"
+    mark = "" if turn.source in ("model", "speech") else f" [{turn.source}]"
     cut = " --" if turn.interrupted else ""
     minutes, seconds = divmod(turn.offset_ms / 1_000, 60)
     lines = [f"{int(minutes):>3}:{seconds:04.1f}  {turn.speaker:<6}  {turn.text}{cut}{mark}"]
