@@ -111,10 +111,8 @@ def _without_flaws(root: Any, reading: Reading) -> Config | None:
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
-    home = folder / Path(config.home).expanduser()
-    return typing.cast(
-        Config, _resolve(dataclasses.replace(config, home=str(home)), home.resolve())
-    )
+    home = (folder / Path(config.home).expanduser()).resolve()
+    return typing.cast(Config, _resolve(dataclasses.replace(config, home=str(home)), home))
 
 
 def _resolve(value: Any, home: Path, extras: tuple[Any, ...] = ()) -> Any:

@@ -202,6 +202,8 @@ def _reject_tag(event: yaml.NodeEvent) -> None:
 
 def _from_marked(error: yaml.MarkedYAMLError, text: str) -> NodeError:
     mark = error.problem_mark or error.context_mark
+    if "quoted scalar" in (error.context or "") and "end of stream" in (error.problem or ""):
+        mark = error.context_mark or mark  # where the quote opens, not where the file ends
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = (error.problem or "is not YAML").strip()
     lines = text.split("\n")
@@ -209,8 +211,8 @@ def _from_marked(error: yaml.MarkedYAMLError, text: str) -> NodeError:
     if "\t" in at[: max(column, len(at) - len(at.lstrip()))] and ("token" in what or "tab" in what):
         column = at.index("\t") + 1
         return NodeError("a tab stands in the indentation; YAML wants spaces", line, column)
-    hint = _hint(what, at)
     context = f" {error.context.strip()}" if error.context else ""
+    hint = _hint(f"{context} {what}", at)
     return NodeError(f"YAML syntax{context}: {what}{hint}", line, column)
 
 
