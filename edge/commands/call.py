@@ -18,6 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from edge.commands.options import PROJECT_CONFIG
 from edge.phone.audio import PhoneError
 from edge.phone.call import CallPlan, PhoneCall, Progress, random_caller
 from edge.phone.line_events import LineOptions
@@ -27,7 +28,6 @@ from edge.phone.script import Item, ItemKind
 from edge.phone.speech import FLITE_VOICES, PIPER, default_cache_dir
 
 HELP = "place a call: speak, record, measure"
-_USUAL_CONFIGS = (Path("cordboard.yaml"), Path("deploy/cordboard.yaml"))
 _DIGITS = set("0123456789*#ABCDabcd")
 
 
@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--config", type=Path, metavar="F",
         help="show the words of each turn as the service with this configuration tells them "
-        "(default: ./cordboard.yaml, then ./deploy/cordboard.yaml, if any)",
+        f"(default: {PROJECT_CONFIG}, if it is there)",
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 
     call = PhoneCall(plan, progress)
     turns = LiveTurns(
-        edge_address(args.config or _usual_config()),
+        edge_address(args.config or (PROJECT_CONFIG if PROJECT_CONFIG.exists() else None)),
         lambda: call.sip_call_id,
         lambda text: show(f"{'':12}{text}"),
     )
@@ -145,10 +145,6 @@ def run(args: argparse.Namespace) -> int:
         status = f"{report.sip_status} {report.reason}".strip() or "no answer"
         print(f"cordboard call: {plan.uri}: {status}{wait}", file=sys.stderr)
     return 0 if report.complete else 1
-
-
-def _usual_config() -> Path | None:
-    return next((each for each in _USUAL_CONFIGS if each.is_file()), None)
 
 
 def _plan(args: argparse.Namespace) -> CallPlan:

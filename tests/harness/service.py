@@ -1,0 +1,255 @@
+"""The service under test: its own configuration, ports and folder; started, looked at, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "deploy" / "cordboard.yaml"
+OWN_SECTIONS = ("home", "run_dir", "sip", "media", "storage", "log", "limits")
+_CORDBOARD = (
+    sys.executable,
+    "-c",
+    "import sys; from media.cli import main; sys.exit(main(sys.argv[1:]))",
+)
+
+
+def free_port(first: int, last: int) -> int:
+    """Return a port of the range that is free for UDP and TCP on loopback."""
+    for port in range(first, last + 1):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            try:
+                udp.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no free port in {first}-{last}")
+
+
+def cordboard(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run one ``cordboard`` command to its end."""
+    return subprocess.run(
+        [*_CORDBOARD, *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT
+    )
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process tree holds."""
+
+    descriptors: int
+    resident_mb: float
+    threads: int
+    cpu_s: float
+
+
+class Service:
+    """One running ``cordboard serve``.
+
+    Args:
+        folder: for its configuration, sockets, records, recordings and log.
+        rtp_ports: first and last RTP port.
+        sip_ports: range to take the SIP port from.
+        overrides: YAML text of more top-level sections, replacing the shipped ones.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rtp_ports: tuple[int, int] = (26_200, 26_399),
+        sip_ports: tuple[int, int] = (26_000, 26_059),
+        overrides: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.host = "127.0.0.1"
+        self.port = free_port(*sip_ports)
+        self.rtp_ports = rtp_ports
+        self.config = folder / "cordboard.yaml"
+        self.log = folder / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        more = overrides or {}
+        blocks = re.split(r"(?m)^(?=[A-Za-z_])", SHIPPED.read_text())
+        dropped = (*OWN_SECTIONS, *more)
+        shipped = "".join(each for each in blocks if each.partition(":")[0] not in dropped)
+        media = {"port_min": rtp_ports[0], "port_max": rtp_ports[1], "recordings_dir": "rec"}
+        own = {
+            "home": str(folder),
+            "run_dir": "run",
+            "sip": f"{{address: {self.host}, udp_port: {self.port}, tcp_port: {self.port}}}",
+            "media": "{address: 127.0.0.1, "
+            + ", ".join(f"{key}: {value}" for key, value in media.items())
+            + "}",
+            "storage": '{url: "sqlite:///calls.db"}',
+            "log": "{format: json, level: info}",
+            **more,
+        }
+        text = "\n".join(f"{key}: {value}" for key, value in own.items())
+        self.config.write_text(text + "\n" + shipped)
+
+    # ------------------------------------------------------------ life
+
+    def start(self, timeout_s: float = 180) -> None:
+        """Start and wait until a call would be answered."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_CORDBOARD, "serve", "--config", str(self.config)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+        self.wait_ready(timeout_s)
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until a call would be answered; fail with the end of the log if it never would."""
+        done = cordboard(
+            "status", "--config", str(self.config), "--wait", str(timeout_s),
+            timeout_s=timeout_s + 30,
+        )  # fmt: skip
+        if done.returncode:
+            self.stop()
+            raise AssertionError(
+                f"not ready in {timeout_s} s: {done.stdout}{done.stderr}\n{self.log_tail()}"
+            )
+
+    def stop(self) -> int:
+        """Stop as ops would, by SIGTERM; return the exit code."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait(5)
+
+    def log_tail(self, lines: int = 30) -> str:
+        """Return the end of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def log_events(self, event: str) -> list[dict[str, Any]]:
+        """Return every JSON log line of one event."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{") and f'"{event}"' in line:
+                body = json.loads(line)
+                if body.get("event") == event:
+                    found.append(body)
+        return found
+
+    # ------------------------------------------------------------ looking in
+
+    def status(self) -> dict[str, Any]:
+        """Return ``cordboard status --json``."""
+        done = cordboard("status", "--config", str(self.config), "--json")
+        return dict(json.loads(done.stdout))
+
+    def record(self, sip_call_id: str, timeout_s: float = 6.0) -> dict[str, Any]:
+        """Return the closed call record and its turns; fail if there is not exactly one."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            rows = self._rows("SELECT * FROM calls WHERE sip_call_id = ?", sip_call_id)
+            if len(rows) == 1 and rows[0]["ended_at"] is not None:
+                break
+            if time.monotonic() > deadline:
+                raise AssertionError(f"records of {sip_call_id}: {rows}\n{self.log_tail()}")
+            time.sleep(0.1)
+        turns = "SELECT * FROM turns WHERE call_id = ? ORDER BY number"
+        return {**rows[0], "turns": self._rows(turns, rows[0]["call_id"])}
+
+    def _rows(self, query: str, value: str) -> list[dict[str, Any]]:
+        database = sqlite3.connect(f"file:{self.folder / 'calls.db'}?mode=ro", uri=True, timeout=5)
+        try:
+            database.row_factory = sqlite3.Row
+            return [dict(each) for each in database.execute(query, (value,))]
+        finally:
+            database.close()
+
+    # ------------------------------------------------------------ processes
+
+    def pids(self) -> dict[str, list[int]]:
+        """Return process ids by role: supervisor, media, agent, edge, worker."""
+        assert self._process is not None
+        tree = process_tree(self._process.pid)
+        roles: dict[str, list[int]] = {"supervisor": [self._process.pid]}
+        for pid in tree[1:]:
+            words = _command_line(pid)
+            module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+            role = {"edge.ua": "worker"}.get(module, module or "other")
+            roles.setdefault(role, []).append(pid)
+        return roles
+
+    def kill(self, role: str, which: int = 0) -> int:
+        """``kill -9`` one process of a role; return its pid."""
+        pid = sorted(self.pids()[role])[which]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def usage(self) -> Usage:
+        """Return what all processes hold together."""
+        assert self._process is not None
+        descriptors, resident, threads, ticks = 0, 0, 0, 0
+        for pid in process_tree(self._process.pid):
+            try:
+                descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            resident += int(fields[21]) * 4096
+            threads += int(fields[17])
+            ticks += int(fields[11]) + int(fields[12])
+        return Usage(descriptors, resident / 2**20, threads, ticks / os.sysconf("SC_CLK_TCK"))
+
+    def udp_ports(self) -> set[int]:
+        """Return the local UDP ports that the processes have open."""
+        assert self._process is not None
+        inodes = set()
+        for pid in process_tree(self._process.pid):
+            folder = Path(f"/proc/{pid}/fd")
+            try:
+                targets = [str(each.readlink()) for each in folder.iterdir()]
+            except OSError:
+                continue
+            inodes |= {each[8:-1] for each in targets if each.startswith("socket:[")}
+        ports = set()
+        for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes:
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+        return ports
+
+
+def process_tree(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    found = [pid]
+    for each in found:
+        for task in Path(f"/proc/{each}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _command_line(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
