@@ -1,0 +1,1 @@
+"""Calls from an outside phone to the whole service: what it must show."""
