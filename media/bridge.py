@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from media.config.model import MediaConfig
 from media.g711 import Samples
 from media.jitter import HeardFrame
 from media.lateness import Lateness
+from media.legs import Leg, UnknownStreamError
 from media.link import Link
 from media.messages import Message
 from media.pacing import Pacer
@@ -33,25 +33,6 @@ ORPHAN_S = 2.0
 _SOUNDS_KEPT = 32
 
 log = structlog.get_logger()
-
-
-class UnknownStreamError(RemoteError):
-    """There is no such stream, or no more."""
-
-    def __init__(self, stream: int) -> None:
-        super().__init__(f"no stream {stream}", sip_status=404)
-
-
-class Leg:
-    """A stream and the links that have to do with it."""
-
-    def __init__(self, stream: Stream, owner: Link, call_id: str, leg: str) -> None:
-        self.stream = stream
-        self.owner = owner
-        self.call_id = call_id
-        self.leg = leg
-        self.agents: list[Link] = []
-        self.clip_owners: dict[int, Link] = {}
 
 
 class Bridge:
@@ -228,15 +209,11 @@ class Bridge:
         if not message.record:
             recording = None
         elif recording is None:
-            recording = Recording(self._recording_path(leg), self._writer)
+            recording = Recording(
+                leg.recording_path(Path(self._config.recordings_dir)), self._writer
+            )
         leg.stream.configure(message.parameters, recording)
         return messages.Done()
-
-    def _recording_path(self, leg: Leg) -> Path:
-        name = leg.call_id if leg.leg == "caller" else f"{leg.call_id}-{leg.leg}"
-        safe = re.sub(r"[^A-Za-z0-9_.@-]", "_", name).lstrip(".")[:120] or str(leg.stream.number)
-        path = Path(self._config.recordings_dir) / f"{safe}.wav"
-        return path if not path.exists() else path.with_name(f"{safe}-{time.time_ns()}.wav")
 
     def _close(self, _: Link, message: messages.CloseStream) -> Message:
         self._leg(message.stream)
@@ -362,8 +339,9 @@ class Bridge:
         return messages.Done()
 
     def _cleared(self, leg: Leg, position: PlayoutPosition) -> Message:
+        number = leg.stream.number
         return messages.PlaybackCleared(
-            leg.stream.number, position.clip, position.position_samples, time.monotonic_ns()
+            number, position.clip, position.position_samples, time.monotonic_ns()
         )
 
     # ------------------------------------------------------------ what streams tell

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import random
 import socket
@@ -14,9 +13,8 @@ from typing import Protocol
 
 import structlog
 
-from media import RemoteError
 from media.clocked import ClockedReader
-from media.g711 import NS_PER_SAMPLE, RATE_HZ, Codec
+from media.g711 import NS_PER_SAMPLE, RATE_HZ
 from media.inbound import Heard, Inbound, InboundEvent, Pressed
 from media.jitter import HeardFrame
 from media.latch import Source
@@ -24,6 +22,7 @@ from media.lateness import Lateness
 from media.messages import StreamParameters, StreamQuality
 from media.outbound import Outbound
 from media.pacing import Pacer
+from media.parameters import check_parameters
 from media.playout import ClipEvent
 from media.ports import PortPair
 from media.quality import mos, rating
@@ -35,16 +34,8 @@ MAX_BEHIND_NS = 100_000_000
 """After a standstill longer than this the packets of the past are not sent any more."""
 _READS_PER_WAKE = 16
 _DATAGRAM_BYTES = 2_048
-_PTIMES_MS = range(10, 61)
 
 log = structlog.get_logger()
-
-
-class BadParametersError(RemoteError):
-    """What was agreed cannot be carried."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, sip_status=488)
 
 
 class StreamListener(Protocol):
@@ -127,7 +118,7 @@ class Stream:
         Raises:
             BadParametersError: the stream goes on as it was.
         """
-        _check(parameters, self.pair.rtp.family)
+        check_parameters(parameters, self.pair.rtp.family)
         srtp = self._srtp_for(parameters)
         now_ns = time.monotonic_ns()
         first = self.parameters is None
@@ -387,30 +378,3 @@ class Stream:
     @staticmethod
     def _address(parameters: StreamParameters | None) -> tuple[str, int] | None:
         return None if parameters is None else (parameters.remote_address, parameters.remote_port)
-
-
-def _check(parameters: StreamParameters, family: int) -> None:
-    try:
-        Codec(parameters.codec)
-    except ValueError:
-        raise BadParametersError(f"codec {parameters.codec!r} is not carried") from None
-    try:
-        version = ipaddress.ip_address(parameters.remote_address).version
-    except ValueError:
-        raise BadParametersError(f"{parameters.remote_address!r} is no IP address") from None
-    if version == 6 and family == socket.AF_INET:
-        raise BadParametersError("an IPv6 far end cannot be reached from an IPv4 port")
-    if parameters.ptime_ms not in _PTIMES_MS:
-        raise BadParametersError(f"ptime of {parameters.ptime_ms} ms is not 10 to 60")
-    for port in (parameters.remote_port, parameters.remote_rtcp_port):
-        if not 0 <= port <= 65_535:
-            raise BadParametersError(f"{port} is no port")
-    types = (
-        parameters.payload_type,
-        parameters.dtmf_payload_type,
-        parameters.comfort_noise_payload_type,
-    )
-    given = [each for each in types if each is not None]
-    # 72 to 76 would be taken for RTCP (RFC 3551 section 6)
-    if len(set(given)) < len(given) or any(not 0 <= e <= 127 or 72 <= e <= 76 for e in given):
-        raise BadParametersError(f"payload types {given} cannot be told apart")
