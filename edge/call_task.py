@@ -52,7 +52,7 @@ from edge.records.columns import (
     turn_columns,
 )
 from edge.records.writer import RecordWriter
-from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
+from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaInvite, UaReject, UaRinging
 from media import RemoteError
 from media.link import LinkClosedError, RequestFailedError
 from media.messages import (
@@ -114,6 +114,8 @@ class CallerLeg:
     """Send a message to the worker that holds it."""
     local_address: str | None
     """Address to bind and advertise for its audio; None takes the configured one."""
+    invite: UaInvite | None = None
+    confirmed: UaConfirmed | None = None
 
 
 @dataclass(slots=True)
@@ -236,7 +238,7 @@ class CallTask:
             case do.TellHeld(held):
                 around.agent.send(CallHeld(self.call_id, held))
             case do.Apologize(stream):
-                log.error("conversation_lost", reason=self._reason())
+                log.error("conversation_lost", verdict=str(self.call.termination))
                 self._spawn(self._ask_media(PlayFile(stream, around.apology_file, APOLOGY_CLIP)))
             case do.Reject(sip_status, retry_after):
                 headers = {"Retry-After": str(around.retry_after_s())} if retry_after else {}
@@ -391,9 +393,6 @@ class CallTask:
             loss_ratio=quality.loss_ratio if quality else None,
             jitter_ms=quality.jitter_ms if quality else None,
         )
-
-    def _reason(self) -> str | None:
-        return str(self.call.termination.reason) if self.call.termination else None
 
 
 def _between_ms(start_ns: int | None, end_ns: int | None) -> int | None:

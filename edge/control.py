@@ -41,6 +41,7 @@ from edge.call_parts import CallTimers
 from edge.call_task import APOLOGY_CLIP, CallerLeg, CallTask, Surroundings
 from edge.client_messages import ProcessStatus, Status
 from edge.clients import Clients
+from edge.farewell import lost_dialog, say_bye
 from edge.peer import Peer
 from edge.pool import Pool
 from edge.records.columns import Parties, new_call_id
@@ -55,9 +56,8 @@ from edge.ua.messages import (
     UaInvite,
     UaNegotiated,
     UaRefused,
-    UaSettings,
 )
-from edge.workers import WorkerKey, Workers
+from edge.workers import WorkerKey, Workers, worker_settings
 from media import RemoteError
 from media.config.model import Config
 from media.messages import (
@@ -103,6 +103,7 @@ class Control:
         self._legs: dict[tuple[WorkerKey, int], CallTask] = {}
         self._streams: dict[int, CallTask] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._farewells: set[asyncio.Task[bool]] = set()
         self._started = time.monotonic()
         self._records = RecordWriter(config.storage.url, Path(config.run_dir) / "records.spool")
         self._clients = Clients(self.status, self._hang_up_by_operator)
@@ -203,6 +204,7 @@ class Control:
             case UaNegotiated(leg=leg):
                 self._post_leg(key, leg, _negotiated(message))
             case UaConfirmed(leg=leg):
+                self._note_dialog(key, message)
                 self._post_leg(key, leg, Confirmed())
             case UaDisconnected(leg=leg):
                 by_caller = message.by is EndedBy.REMOTE
@@ -228,9 +230,20 @@ class Control:
         if task is not None:
             task.post(event)
 
+    def _note_dialog(self, key: WorkerKey, confirmed: UaConfirmed) -> None:
+        call = self._legs.get((key, confirmed.leg))
+        if call is not None:
+            call.leg.confirmed = confirmed
+
     def _on_worker_down(self, key: WorkerKey, reason: str) -> None:
         for owner, leg in [each for each in self._legs if each[0] == key]:
-            self._legs.pop((owner, leg)).post(WorkerLost(reason))
+            call = self._legs.pop((owner, leg))
+            call.post(WorkerLost(reason))
+            if call.leg.invite is not None and call.leg.confirmed is not None:
+                dialog = lost_dialog(call.leg.invite, call.leg.confirmed)
+                farewell = asyncio.create_task(say_bye(dialog))
+                self._farewells.add(farewell)
+                farewell.add_done_callback(self._farewells.discard)
 
     def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
         wildcard = self._config.media.address in ("0.0.0.0", "::")
@@ -238,6 +251,7 @@ class Control:
             invite.leg,
             lambda message: self._workers.send(key, message),
             invite.local_address if wildcard else None,
+            invite,
         )
         parties = Parties(
             invite.sip_call_id,
@@ -363,22 +377,6 @@ def _negotiated(message: UaNegotiated) -> Event:
         return Negotiated(sdp.agreed(message.local_sdp, message.remote_sdp))
     except RemoteError as error:
         return NegotiationFailed(str(error))
-
-
-def worker_settings(config: Config) -> UaSettings:
-    """Return how the worker on the SIP port is set up."""
-    return UaSettings(
-        address=config.sip.address,
-        public_address=config.sip.public_address,
-        udp_port=config.sip.udp_port,
-        tcp_port=config.sip.tcp_port,
-        callers=config.limits.calls,
-        retry_after_s=config.limits.retry_after_s,
-        user_agent=config.sip.user_agent,
-        log_level=config.log.level,
-        log_format=config.log.format,
-        log_pii=config.log.pii,
-    )
 
 
 def apology_file(config: Config, language: str) -> str:

@@ -22,6 +22,7 @@ from edge.ua.messages import (
     UaShutdown,
     settings_text,
 )
+from media.config.model import Config
 from media.link import Link
 from media.messages import Message
 
@@ -50,6 +51,22 @@ def worker_command(settings: UaSettings, descriptor: int) -> list[str]:
     """Return the command line of a UA worker that talks on an inherited socket."""
     arguments = ["--fd", str(descriptor), "--settings", settings_text(settings)]
     return [sys.executable, "-m", "edge.ua", *arguments]
+
+
+def worker_settings(config: Config) -> UaSettings:
+    """Return how the worker on the SIP port is set up."""
+    return UaSettings(
+        address=config.sip.address,
+        public_address=config.sip.public_address,
+        udp_port=config.sip.udp_port,
+        tcp_port=config.sip.tcp_port,
+        callers=config.limits.calls,
+        retry_after_s=config.limits.retry_after_s,
+        user_agent=config.sip.user_agent,
+        log_level=config.log.level,
+        log_format=config.log.format,
+        log_pii=config.log.pii,
+    )
 
 
 class Workers:
