@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_an_interruption_stops_the_agent_and_is_answered(service: Service, phones: Dial) -> None:
-    """The agent yields within a second (300 ms is the bench's business) and answers what was said."""
+    """The agent yields within a second (the bench is stricter) and answers what was said."""
     phone = phones(service)
     assert phone.call().status == 200
     assert phone.wait_quiet()

@@ -1,0 +1,1 @@
+"""The benchmark: scripted calls over real SIP and RTP, measured by the outside phone."""
