@@ -308,6 +308,8 @@ def _range(text: str) -> str:
 
 
 def _word(text: str) -> str:
+    if text.isdecimal():
+        return digits(text)
     bare = text.rstrip(".,;:!?…)\"'”")
     tail = text[len(bare) :]
     bare = bare.lstrip("(\"'“")
