@@ -137,7 +137,8 @@ class Bridge:
 
     def _adopt(self, link: Link) -> None:
         """Give the streams of a lost link to a new one of the same process."""
-        for lost in [each for each in self._orphans if each.peer_pid == link.peer_pid]:
+        me = (link.peer_role, link.peer_pid)
+        for lost in [each for each in self._orphans if (each.peer_role, each.peer_pid) == me]:
             self._orphans.pop(lost).cancel()
             for leg in self._legs.values():
                 if leg.owner is lost:

@@ -105,6 +105,7 @@ class Stream:
         self._recording_path: str | None = None
         self._heard_since_ns = 0
         self._timed_out = False
+        self._failed = False
         self._housekeeping_ns = 0
         self._gap_armed_ns: int | None = None
         self._mapped = pair.rtp.family == socket.AF_INET6
@@ -224,9 +225,13 @@ class Stream:
             except OSError:
                 # an ICMP error about what we sent; whether the far end lives is for the time-out
                 continue
-            if self.closed:
+            if self.closed or self._failed:
                 return
-            receive(datagram, (str(source[0]), int(source[1])), time.monotonic_ns())
+            try:
+                receive(datagram, (str(source[0]), int(source[1])), time.monotonic_ns())
+            except Exception:
+                self._fail()
+                return
 
     def _receive_rtp(self, datagram: bytes, source: Source, now_ns: int) -> None:
         self._handle_events(self.inbound.receive(datagram, source, now_ns))
@@ -277,9 +282,22 @@ class Stream:
 
     # ------------------------------------------------------------ sending
 
+    def _fail(self) -> None:
+        """End this one call on a fault of our own: edge hears that its media is over."""
+        log.exception("stream_failed", stream=self.number, leg=self.name)
+        self._failed = True
+        self._listener.stream_silent(self, 0)
+
     def _send_due(self, deadline_ns: int, now_ns: int) -> int | None:
-        if self.closed:
+        if self.closed or self._failed:
             return None
+        try:
+            return self._send_packet(deadline_ns, now_ns)
+        except Exception:
+            self._fail()
+            return None
+
+    def _send_packet(self, deadline_ns: int, now_ns: int) -> int:
         packet = self.outbound.pop()
         if packet.datagram is not None:
             sent_ns = self._send_rtp(packet.datagram)
