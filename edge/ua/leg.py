@@ -112,12 +112,13 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._generation = 0
         self._negotiated = False
         self._confirmed_ns = 0
-        self._disconnected: UaDisconnected | None = None
+        self._final: tuple[int, str] | None = None
         self._local_tag = ""
         self._remote_tag = ""
         self._remote_contact = ""
         self._sip_call_id = ""
         self._referred_by = ""
+        self._redirected: tuple[int, str] | None = None
 
     def read_invite(self, text: SipText) -> None:
         """Take over what the INVITE of an inbound leg says."""
@@ -144,10 +145,10 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._settle_open()
         except Exception as error:
             self.owner.leg_failed(self, error)
-        if self._disconnected is not None and not self.gone:
+        if self._final is not None and not self.gone:
             self.gone = True
             if self.number:
-                self.owner.emit(self._disconnected)
+                self.owner.emit(self._disconnected(*self._final))
 
     def _settle_open(self) -> None:
         if self._negotiated and self._local_sdp and self.audio is not None:
@@ -182,13 +183,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 self._read(parse_message(prm.e.body.rxMsg.rdata.wholeMsg), received=True)
             self._confirmed_ns = time.monotonic_ns()
         elif state.state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self._disconnected = UaDisconnected(
-                self.number,
-                int(state.lastStatusCode),
-                clean(state.lastReason),
-                self._ended_by(int(state.lastStatusCode)),
-                self._reason_header,
-            )
+            self._final = (int(state.lastStatusCode), clean(state.lastReason))
         self.owner.leg_changed(self)
 
     @guarded
@@ -329,13 +324,22 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     def _receive_progress(self, text: SipText) -> None:
         _, status, reason = (text.start.split(" ", 2) + ["", ""])[:3]
-        if self.number < 0 and status[:1] == "1" and status != "100":
+        if self.number < 0 and status[:1] == "3":
+            # pjsua2 does not follow it, which is right, and calls it 487, which is not
+            self._redirected = (int(status), reason)
+        elif self.number < 0 and status[:1] == "1" and status != "100":
             self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp))
 
     def _emit_digit(self, text: str, duration_ms: int) -> None:
         digit = text.strip()[:1].upper()
         if digit in _DTMF:
             self.owner.emit(UaDigit(self.number, digit, duration_ms or None))
+
+    def _disconnected(self, status: int, reason: str) -> UaDisconnected:
+        if self._redirected is not None and not self.ending:
+            status, reason = self._redirected
+        by = self._ended_by(status)
+        return UaDisconnected(self.number, status, reason, by, self._reason_header)
 
     def _ended_by(self, status: int) -> EndedBy:
         if self._ended_by_peer and not self.ending:

@@ -1,4 +1,4 @@
-"""Call the three pjsip functions that pjsua2 needs and does not offer.
+"""Call the few pjsip functions that pjsua2 needs and does not offer.
 
 They are exported by the extension module that pjsua2 has loaded already. SIP thread only.
 """
@@ -10,6 +10,23 @@ import functools
 import sys
 
 from media import LocalError
+
+CLOCK_HZ = 8_000
+"""What ``medConfig.clockRate`` must be for :func:`tick_conference`."""
+_FRAME_BYTES = CLOCK_HZ * 20 // 1_000 * 2
+_FRAME_TYPE_NONE = 0
+
+
+class _Frame(ctypes.Structure):
+    """``pjmedia_frame`` of pjmedia/frame.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("buf", ctypes.c_void_p),
+        ("size", ctypes.c_size_t),
+        ("timestamp", ctypes.c_uint64),
+        ("bit_info", ctypes.c_uint32),
+    )
 
 
 @functools.cache
@@ -25,7 +42,28 @@ def _library() -> ctypes.CDLL:
         ctypes.c_void_p,
         ctypes.c_void_p,
     ]
+    library.pjmedia_port_get_frame.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Frame)]
     return library
+
+
+def tick_conference(port: int) -> None:
+    """Run one 20 ms step of pjsua2's idle conference bridge.
+
+    Without a sound device nothing else does, and the bridge frees the port of an ended call only
+    in such a step: after 254 calls the worker would refuse all others.
+
+    Args:
+        port: address of the bridge's ``pjmedia_port``, as ``setNoDev`` returned it.
+
+    Raises:
+        LocalError: the bridge would not run.
+    """
+    samples = ctypes.create_string_buffer(_FRAME_BYTES)
+    address = ctypes.cast(samples, ctypes.c_void_p)
+    frame = _Frame(_FRAME_TYPE_NONE, address, _FRAME_BYTES, 0, 0)
+    result = _library().pjmedia_port_get_frame(port, ctypes.byref(frame))
+    if result != 0:
+        raise LocalError(f"the conference bridge does not run: {result}")
 
 
 def slots() -> int:

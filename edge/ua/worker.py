@@ -39,8 +39,8 @@ from edge.ua.messages import (
     UaSettings,
     UaShutdown,
 )
-from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
 from edge.ua.route import local_address_toward
+from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
 from media import CordboardError, LocalError
 from media.messages import Message
 
@@ -96,6 +96,7 @@ class Worker:
         self._stop = False
         self._heartbeat_ns = 0
         self._collect_ns = 0
+        self._conference = 0
         self._endpoint = pj.Endpoint()
         self._account: Account | None = None
         self._commands: dict[type[Message], Callable[[Any], None]] = {
@@ -150,10 +151,11 @@ class Worker:
         config.uaConfig.userAgent = self._settings.user_agent
         config.medConfig.threadCnt = 0
         config.medConfig.hasIoqueue = False
+        config.medConfig.clockRate = pjsip.CLOCK_HZ
         config.logConfig.level = 1
         config.logConfig.consoleLevel = 0
         self._endpoint.libInit(config)
-        self._endpoint.audDevManager().setNoDev()
+        self._conference = int(self._endpoint.audDevManager().setNoDev())
         self._slots = pjsip.slots()
         self._callers = self._slots - 1
         if self._settings.callers is not None:
@@ -456,8 +458,11 @@ class Worker:
         for leg in changed:
             if leg.gone and leg.account is not self._account:
                 leg.account.shutdown()
+        if not any(leg.gone for leg in changed):
+            return
+        pjsip.tick_conference(self._conference)
         now_ns = time.monotonic_ns()
-        if any(leg.gone for leg in changed) and now_ns >= self._collect_ns:
+        if now_ns >= self._collect_ns:
             self._collect_ns = now_ns + COLLECT_NS
             gc.collect()
 
