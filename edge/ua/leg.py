@@ -118,7 +118,6 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_contact = ""
         self._sip_call_id = ""
         self._referred_by = ""
-        self._redirected: tuple[int, str] | None = None
 
     def read_invite(self, text: SipText) -> None:
         """Take over what the INVITE of an inbound leg says."""
@@ -271,6 +270,10 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             UaTransferStatus(self.number, int(prm.statusCode), clean(prm.reason), final)
         )
 
+    def onCallRedirected(self, prm: Any) -> int:  # noqa: N802
+        """Never follow a 3xx past the dial plan; the leg ends with the status that came."""
+        return int(pj.PJSIP_REDIRECT_REJECT)
+
     @guarded
     def onCallReplaceRequest(self, prm: Any) -> None:  # noqa: N802
         """Let another dialog take this one over, with this one's port of media."""
@@ -324,10 +327,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     def _receive_progress(self, text: SipText) -> None:
         _, status, reason = (text.start.split(" ", 2) + ["", ""])[:3]
-        if self.number < 0 and status[:1] == "3":
-            # pjsua2 does not follow it, which is right, and calls it 487, which is not
-            self._redirected = (int(status), reason)
-        elif self.number < 0 and status[:1] == "1" and status != "100":
+        if self.number < 0 and status[:1] == "1" and status != "100":
             self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp))
 
     def _emit_digit(self, text: str, duration_ms: int) -> None:
@@ -336,8 +336,6 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self.owner.emit(UaDigit(self.number, digit, duration_ms or None))
 
     def _disconnected(self, status: int, reason: str) -> UaDisconnected:
-        if self._redirected is not None and not self.ending:
-            status, reason = self._redirected
         by = self._ended_by(status)
         return UaDisconnected(self.number, status, reason, by, self._reason_header)
 
