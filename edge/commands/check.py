@@ -10,9 +10,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from edge.dialplan.analysis import analyse
+from edge.dialplan.loading import findings
 from media import ConfigError
-from media.config.load import read_config
 from media.config.read import Problem
 
 HELP = "check a configuration file"
@@ -48,22 +47,6 @@ def run(args: argparse.Namespace) -> int:
         verdict = "cannot be used" if errors else "is good"
         print(f"{args.file} {verdict}: {', '.join(counts)}")
     return 1 if errors else 0
-
-
-def findings(path: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
-    """Return errors, warnings and notes about a file, each in the file's order.
-
-    Raises:
-        ConfigError: the file cannot be opened.
-    """
-    loaded = read_config(path)
-    errors = list(loaded.reading.problems)
-    notes: list[Problem] = []
-    if loaded.draft is not None:
-        analysis = analyse(loaded.draft, loaded.reading)
-        errors += analysis.errors
-        notes += analysis.notes
-    return sorted(set(errors)), sorted(loaded.warnings), sorted(notes)
 
 
 def _count(found: list[Problem], word: str) -> str:

@@ -6,6 +6,7 @@ the JSON Schema.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -122,19 +123,25 @@ class IpNetwork(Check):
         return None
 
 
+@functools.cache
+def _time_zones() -> tuple[str, ...]:
+    """Return all zone names; listing them reads the zone database from disk."""
+    return tuple(sorted(available_timezones()))
+
+
 @dataclass(frozen=True, slots=True)
 class TimeZone(Check):
     """A name of the time zone database."""
 
     def problem(self, value: Any) -> str | None:
         """Say that the zone is unknown."""
-        if value in available_timezones():
+        if value in _time_zones():
             return None
         return f'"{value}" is not a time zone; expected for example Europe/Berlin'
 
     def choices(self) -> tuple[str, ...]:
         """Return the names of all zones."""
-        return tuple(sorted(available_timezones()))
+        return _time_zones()
 
 
 @dataclass(frozen=True, slots=True)
