@@ -7,6 +7,7 @@ from pathlib import Path
 from edge.dialplan.analysis import analyse
 from edge.dialplan.plan import DialPlan
 from media import ConfigError
+from media.config.collection import collection_paused
 from media.config.load import Loaded, read_config
 from media.config.model import Config
 from media.config.read import Problem
@@ -38,7 +39,8 @@ def _findings(loaded: Loaded) -> tuple[list[Problem], list[Problem], list[Proble
     errors = list(loaded.reading.problems)
     notes: list[Problem] = []
     if loaded.draft is not None:
-        analysis = analyse(loaded.draft, loaded.reading)
+        with collection_paused():
+            analysis = analyse(loaded.draft, loaded.reading)
         errors += analysis.errors
         notes += analysis.notes
     return sorted(set(errors)), sorted(loaded.warnings), sorted(notes)

@@ -15,6 +15,7 @@ from typing import Any
 
 from media import ConfigError
 from media.config.checks import DatabaseUrl, FilePath
+from media.config.collection import collection_paused
 from media.config.consistency import check_consistency
 from media.config.model import Config
 from media.config.nodes import LARGEST_FILE_BYTES, NodeError, compose, decode
@@ -68,6 +69,11 @@ def parse_config(content: bytes, path: Path) -> Loaded:
         content: the file's bytes.
         path: where they come from; named in messages, and its folder is where ``home`` starts.
     """
+    with collection_paused():
+        return _parse(content, path)
+
+
+def _parse(content: bytes, path: Path) -> Loaded:
     reading = Reading(str(path))
     draft = _draft(content, reading)
     warnings: list[Problem] = []
