@@ -24,8 +24,9 @@ ended           nothing
 
 Rules:
 
-1. Leaving a live state for ``ending`` fixes the one :class:`Termination`; a later cause never
-   replaces it. ``ended`` is entered once, with :class:`CallOver` as the last action.
+1. The first cause fixes the one :class:`Termination`; a later one never replaces it, but for one
+   case: a conversation that breaks because media died is media's loss, whoever tells it first.
+   ``ended`` is entered once, with :class:`CallOver` as the last action.
 2. Before the answer a call is rejected with a final status; after it, BYE. A conversation that
    breaks while the caller listens is followed by the apology, then BYE.
 3. ``ending`` waits for the last words of the other processes (quality, last turns), but not
@@ -232,6 +233,9 @@ class Call:
 
     def _on_media_lost(self, event: MediaLost) -> list[do.Action]:
         self.caller.stream_gone = True
+        told = self.termination
+        if told is not None and told.reason is EndReason.CONVERSATION_FAILED:
+            self.termination = None  # the agent only noticed first that media is gone
         return self._fail(503, EndReason.MEDIA_LOST, event.cause)
 
     def _on_worker_lost(self, event: WorkerLost) -> list[do.Action]:

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -28,6 +28,7 @@ from edge.call_events import (
     Event,
     InviteArrived,
     MediaFailed,
+    MediaLost,
     Party,
     StreamClosed,
     StreamReady,
@@ -35,7 +36,7 @@ from edge.call_events import (
     Termination,
     TimePassed,
 )
-from edge.call_parts import CallTimers
+from edge.call_surroundings import CallerLeg, Surroundings
 from edge.client_messages import (
     CallAnsweredNews,
     CallEndedNews,
@@ -51,8 +52,7 @@ from edge.records.columns import (
     stages,
     turn_columns,
 )
-from edge.records.writer import RecordWriter
-from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaInvite, UaReject, UaRinging
+from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
 from media import RemoteError
 from media.link import LinkClosedError, RequestFailedError
 from media.messages import (
@@ -63,7 +63,6 @@ from media.messages import (
     CloseStream,
     ConfigureStream,
     EndConversation,
-    Message,
     PlayFile,
     StartConversation,
     StreamAllocated,
@@ -77,45 +76,6 @@ START_TIMEOUT_S = 180.0
 """The call's own answer timeout is shorter; this only bounds a reply that never comes."""
 
 log = structlog.get_logger()
-
-
-class Asked(Protocol):
-    """A process that takes messages and requests: :class:`edge.peer.Peer`."""
-
-    def send(self, message: Message) -> None:
-        """Send a message."""
-
-    async def request(self, message: Message, timeout_s: float = 5.0) -> Message:
-        """Send a request and wait for its reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every call needs from the control process."""
-
-    media: Asked
-    agent: Asked
-    records: RecordWriter
-    publish: Callable[[Message], None]
-    """Tell the subscribed clients."""
-    retry_after_s: Callable[[], int]
-    apology_file: str
-    record: bool
-    timers: CallTimers
-
-
-@dataclass(slots=True)
-class CallerLeg:
-    """The worker's side of the inbound leg."""
-
-    number: int
-    """The worker's number of the leg."""
-    send: Callable[[Message], None]
-    """Send a message to the worker that holds it."""
-    local_address: str | None
-    """Address to bind and advertise for its audio; None takes the configured one."""
-    invite: UaInvite | None = None
-    confirmed: UaConfirmed | None = None
 
 
 @dataclass(slots=True)
@@ -286,6 +246,8 @@ class CallTask:
     async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
         try:
             await self._around.media.request(request)
+        except LinkClosedError as error:
+            self.post(MediaLost(str(error)))
         except RemoteError as error:
             self.post(MediaFailed(str(error)))
 

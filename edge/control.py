@@ -38,7 +38,8 @@ from edge.call_events import (
     WorkerLost,
 )
 from edge.call_parts import CallTimers
-from edge.call_task import APOLOGY_CLIP, CallerLeg, CallTask, Surroundings
+from edge.call_surroundings import CallerLeg, Surroundings
+from edge.call_task import APOLOGY_CLIP, CallTask
 from edge.client_messages import ProcessStatus, Status
 from edge.clients import Clients
 from edge.farewell import lost_dialog, say_bye

@@ -395,3 +395,12 @@ def test_a_later_cause_does_not_replace_the_first() -> None:
         call.receive(event, 10)
     assert call.termination == first
     assert call.state is CallState.ENDED
+
+
+def test_media_that_dies_under_a_conversation_is_the_cause() -> None:
+    """The agent may notice first that media is gone; the record says media_lost all the same."""
+    call = call_in(CallState.TALKING)
+    assert call.receive(ConversationBroken("media link lost"), 9) == [do.Apologize(5)]
+    assert do.HangUp in kinds(call.receive(MediaLost("peer closed the link"), 10))
+    assert call.termination is not None
+    assert call.termination.reason is EndReason.MEDIA_LOST

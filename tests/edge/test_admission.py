@@ -1,0 +1,56 @@
+import pytest
+
+from edge.admission import Admission, answering_agent
+from edge.call_events import EndReason
+from media import ConfigError
+from media.config.model import AgentConfig, Config, RuleConfig
+
+pytestmark = pytest.mark.unit
+
+
+def opened() -> Admission:
+    admission = Admission()
+    admission.media_up = admission.agent_up = admission.agent_ready = True
+    return admission
+
+
+def test_a_call_is_taken_when_all_is_there() -> None:
+    """With media, agent, a worker and a free line a call would be answered."""
+    assert opened().why_not(workers_ready=True, calls=2, limit=3) is None
+    assert opened().refusal() is None
+
+
+def test_every_missing_part_is_named() -> None:
+    """The reason names what is missing, the models' progress in the agent's own words."""
+    admission = Admission()
+    assert admission.why_closed() == "the media process is not up"
+    admission.media_up = True
+    assert admission.why_closed() == "the agent process is not up"
+    admission.agent_up = True
+    assert admission.why_closed() == "the agent process is loading"
+    admission.agent_detail = "still loading models: piper"
+    assert admission.why_closed() == "still loading models: piper"
+    admission.agent_ready = True
+    assert admission.why_not(workers_ready=False, calls=0, limit=0) == (
+        "no UA worker listens for SIP"
+    )
+    assert admission.why_not(workers_ready=True, calls=3, limit=3) == "all 3 lines are taken"
+    admission.stopping = True
+    assert admission.why_closed() == "shutting down"
+
+
+def test_a_refusal_is_503_and_says_why() -> None:
+    """An INVITE that crossed the closing is refused as not ready."""
+    refusal = Admission().refusal()
+    assert refusal is not None
+    assert (refusal.sip_status, refusal.reason) == (503, EndReason.NOT_READY)
+    assert refusal.cause == "the media process is not up"
+
+
+def test_the_first_rule_with_an_agent_answers() -> None:
+    """Any number goes to the first persona that the dial plan names."""
+    agents = {"support": AgentConfig("Hello.", "Be brief.")}
+    plan = (RuleConfig(reject=404), RuleConfig(agent="support"))
+    assert answering_agent(Config(agents, plan)) == "support"
+    with pytest.raises(ConfigError):
+        answering_agent(Config(agents, (RuleConfig(reject=404),)))

@@ -1,0 +1,69 @@
+import asyncio
+import socket
+
+import pytest
+
+from edge.farewell import LostDialog, bye_text, lost_dialog, next_hop, say_bye
+from edge.ua.messages import UaConfirmed, UaInvite
+
+pytestmark = pytest.mark.unit
+
+
+def dialog(source: str, transport: str = "UDP", record_route: str = "") -> LostDialog:
+    invite = UaInvite(
+        leg=1,
+        sip_call_id="abc@caller",
+        from_uri="sip:alice@example.org",
+        from_display="",
+        to_uri="sip:100@example.net",
+        request_uri="sip:100@example.net",
+        contact_uri="sip:alice@10.0.0.1:5062",
+        source=source,
+        transport=transport,
+        local_address="127.0.0.1",
+        offer="",
+        headers={"record-route": record_route} if record_route else {},
+    )
+    confirmed = UaConfirmed(1, 0, "abc@caller", "ours", "theirs", "sip:alice@10.0.0.1:5062")
+    return lost_dialog(invite, confirmed)
+
+
+def test_the_bye_is_of_the_dialog() -> None:
+    """Call-ID, both tags from our side, the Contact as target, a CSeq above any used."""
+    lines = bye_text(dialog("127.0.0.1:5062"), "127.0.0.1:9", "b").split("\r\n")
+    assert lines[0] == "BYE sip:alice@10.0.0.1:5062 SIP/2.0"
+    assert "From: <sip:100@example.net>;tag=ours" in lines
+    assert "To: <sip:alice@example.org>;tag=theirs" in lines
+    assert "Call-ID: abc@caller" in lines
+    assert "CSeq: 1000000 BYE" in lines
+    assert lines[-2:] == ["", ""]
+
+
+def test_routes_are_followed() -> None:
+    """With Record-Route the BYE carries the route set and goes to its first hop."""
+    route = "<sip:10.1.1.1:5080;lr>, <sip:10.2.2.2;lr>"
+    routed = dialog("127.0.0.1:5062", record_route=route)
+    assert f"Route: {route}" in bye_text(routed, "127.0.0.1:9", "b").split("\r\n")
+    assert next_hop(routed) == ("10.1.1.1", 5080)
+    assert next_hop(dialog("127.0.0.1:5062")) == ("127.0.0.1", 5062)
+    assert next_hop(dialog("[::1]:5062")) == ("::1", 5062)
+
+
+async def test_the_bye_is_repeated_until_answered() -> None:
+    """A lost BYE is sent again; an answer ends it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", 0))
+        far.setblocking(False)
+        loop = asyncio.get_running_loop()
+        saying = asyncio.create_task(say_bye(dialog(f"127.0.0.1:{far.getsockname()[1]}")))
+        first, _ = await loop.sock_recvfrom(far, 4_096)
+        second, back = await loop.sock_recvfrom(far, 4_096)
+        assert first == second
+        assert first.startswith(b"BYE sip:alice@10.0.0.1:5062")
+        await loop.sock_sendto(far, b"SIP/2.0 200 OK\r\n\r\n", back)
+        assert await saying
+
+
+async def test_over_tcp_the_broken_connection_says_enough() -> None:
+    """No BYE is tried where the caller's connection died with the worker."""
+    assert not await say_bye(dialog("127.0.0.1:1", transport="TCP"))
