@@ -97,7 +97,11 @@ def _streams() -> str:
         return ""
     print("bench: media streams per core", flush=True)
     done = subprocess.run(
-        [sys.executable, str(STREAMS_BENCH)], cwd=ROOT, capture_output=True, text=True, timeout=900
+        [sys.executable, "-m", "tests.media.bench_streams"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     return (done.stdout + done.stderr).strip()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,25 +11,35 @@ from typing import Any
 import pytest
 
 from tests.harness.outside_phone import OutsidePhone
-from tests.harness.service import Service
+from tests.harness.service import ROOT, Service
 
 Dial = Callable[..., OutsidePhone]
+KEPT_FOLDERS = 6
+"""Logs, records and recordings of so many services are kept in var/tests for a look afterwards."""
+
+
+def _folder(name: str) -> Path:
+    """Make a folder for one service; the oldest of those before are removed."""
+    parent = ROOT / "var" / "tests"
+    parent.mkdir(parents=True, exist_ok=True)
+    for old in sorted(parent.iterdir(), key=lambda each: each.stat().st_mtime)[:-KEPT_FOLDERS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service() -> Iterator[Service]:
     """Provide the shared service, started once."""
-    service = Service(tmp_path_factory.mktemp("service"))
+    service = Service(_folder("service"))
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
 
 
 @pytest.fixture(scope="module")
-def fragile_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def fragile_service() -> Iterator[Service]:
     """Provide a service of this module's own, whose processes may be killed."""
-    folder: Path = tmp_path_factory.mktemp("fragile")
-    service = Service(folder, rtp_ports=(26_600, 26_799), sip_ports=(26_100, 26_159))
+    service = Service(_folder("fragile"), rtp_ports=(26_600, 26_799), sip_ports=(26_100, 26_159))
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
