@@ -22,7 +22,7 @@ from agent.persona import Persona
 from agent.prompting import write_question
 from agent.streams import closing
 
-KNOWN_COVERAGE = 0.34
+KNOWN_COVERAGE = 0.4
 """Less of a question's weight in the best fact, and nothing is known about it."""
 SURE_COVERAGE = 0.5
 """So much of it, and the fact itself may stand for an answer that the model got wrong."""

@@ -10,7 +10,7 @@ from agent.words import split_words
 from media.config.model import FastLaneConfig
 
 LOOKALIKE = 0.84
-LEAST_SHARE = 0.6
+LEAST_SHARE = 0.5
 """Share of the caller's own meaningful words that the phrase must explain."""
 _GOODBYES = frozenset({"goodbye", "bye"})
 _GOODBYE_WORDS = 9

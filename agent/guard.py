@@ -19,10 +19,9 @@ _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILIN
 _LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
 _VERDICT = re.compile(r"^\s*(?:yes|no|sure|of course)\b[\s,.!-]*", re.IGNORECASE)
 _NEGATIONS = frozenset(
-    split_words(
-        "not no never only cannot cant dont doesnt wont isnt arent without unable unless none"
-    )
+    split_words("not no never only cannot cant dont doesnt wont isnt arent unable none neither")
 )
+_CONDITIONS = frozenset(split_words("without unless except"))
 _NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
@@ -109,25 +108,27 @@ class Guard:
         supported = sum(each in support for each in stems)
         if stems and supported < SUPPORTED_SHARE * len(stems):
             return "a claim that is not in the facts"
-        if self._turned_around(text, stems):
-            return "against the facts"
-        return ""
+        # a later clause is judged with the sentence that it belongs to
+        open_sentence = bool(self.said) and self.said[-1][-1:] not in ".!?"
+        sentence = f"{self.said[-1]} {text}" if open_sentence else text
+        return "against the facts" if self._turned_around(sentence) else ""
 
-    def _turned_around(self, text: str, stems: Sequence[str]) -> bool:
-        """Say whether the closest sentence of the facts negates what the clause affirms."""
-        if not stems:
-            return False
-        sentences = [
-            each for fact in self.facts for each in re.split(r"(?<=[.!?;])\s+", fact) if each
-        ]
-        shared = [len(set(stems) & set(content_stems(each))) for each in sentences]
+    def _turned_around(self, sentence: str) -> bool:
+        """Say whether the closest sentences of the facts negate what this one affirms."""
+        stems = set(content_stems(sentence))
+        known = [each for fact in self.facts for each in re.split(r"(?<=[.!?;])\s+", fact) if each]
+        shared = [len(stems & set(content_stems(each))) for each in known]
         most = max(shared, default=0)
         # with nothing shared there is no sentence to contradict
         if most == 0:
             return False
-        closest = [each for each, count in zip(sentences, shared, strict=True) if count == most]
-        negated = set(split_words(text)) & _NEGATIONS
-        return all(bool(set(split_words(each)) & _NEGATIONS) != bool(negated) for each in closest)
+        closest = [each for each, count in zip(known, shared, strict=True) if count == most]
+        return all(_polarity(each) != _polarity(sentence) for each in closest)
+
+
+def _polarity(sentence: str) -> tuple[bool, bool]:
+    words = set(split_words(sentence))
+    return bool(words & _NEGATIONS), bool(words & _CONDITIONS)
 
 
 def shorten(text: str, max_words: int) -> str:

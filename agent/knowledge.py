@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from dataclasses import dataclass
 from agent.words import split_words
 
 K1 = 1.2
-B = 0.5
+B = 0.2
 LOOKALIKE = 0.8
+NEAR_SCORE = 0.6
+"""A further fact counts only when it scores at least so much of the best one."""
 _STOP = frozenset(
     split_words(
         "a an the and or but if so of to in on at for from with by as is are am was were be "
@@ -26,17 +29,19 @@ _STOP = frozenset(
         "there here what when where who whom why how which whats hows wheres have has had "
         "having get gets got please thanks thank hello hi hey yes no not dont doesnt didnt cant "
         "wont isnt just really very also too any some all about tell know want wanted need like "
-        "would question ask asking okay ok um uh er well then than into up out now again one "
-        "more much many long go going make say said actually still let lets give whether yeah "
-        "oh maybe think something anything thing things ill youll itll im theres if because "
-        "mean help sir madam now possible way"
+        "question ask asking okay ok um uh er well then than into up out now again one more "
+        "much many long go going make say said actually keeps keep happens happen still let "
+        "lets give whether yeah oh maybe think something anything thing things ill youll itll "
+        "theres because mean help sir madam possible way after few every down"
     )
 )
-_SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ies", "ers", "er", "ed", "es", "s")
+_SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ers", "er", "ed", "es", "s")
 
 
 def stem(word: str) -> str:
     """Cut an English word to a stem that its forms share; short words stay whole."""
+    if word.endswith("ies") and len(word) > 5:
+        word = f"{word[:-3]}y"
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 4:
             word = word.removesuffix(suffix)
@@ -44,6 +49,25 @@ def stem(word: str) -> str:
     if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls":
         word = word[:-1]
     return word.removesuffix("e") if len(word) > 4 else word
+
+
+_FORMS = (
+    ("?long", re.compile(r"\bhow (?:long|many (?:years|months|days|hours))\b")),
+    ("?much", re.compile(r"\bhow much\b|\bprice\b|\bcosts?\b|\bpay\b|\bfee\b")),
+    ("?how", re.compile(r"\bhow (?:do|can|to|should|would)\b")),
+    ("?far", re.compile(r"\bhow far\b|\brange\b|\bdistance\b")),
+    ("?when", re.compile(r"\bwhen\b|\bwhat time\b")),
+    ("?where", re.compile(r"\bwhere\b")),
+    ("?need", re.compile(r"\b(?:do|must|should) i (?:need|have to)\b|\bnecessary\b|\brequired\b")),
+)
+FORM_WEIGHT = 0.5
+"""What is asked for (how long, how much) orders the facts but never decides that one is known."""
+
+
+def question_forms(text: str) -> tuple[str, ...]:
+    """Return what kind of answer is asked for."""
+    lower = text.lower()
+    return tuple(name for name, pattern in _FORMS if pattern.search(lower))
 
 
 def content_stems(text: str) -> tuple[str, ...]:
@@ -94,7 +118,7 @@ class Knowledge:
         """Return a question's stems, each unknown one as the known one it looks like."""
         return tuple(self._lookalike(each) for each in content_stems(question))
 
-    def find(self, question: str, context: str = "", limit: int = 3) -> list[Match]:
+    def find(self, question: str, context: str = "", limit: int = 2) -> list[Match]:
         """Return the best matching entries, best first.
 
         Args:
@@ -106,12 +130,14 @@ class Knowledge:
         asked = self.read(question)
         before = self.read(context)
         weights: dict[str, float] = dict.fromkeys(asked, 1.0)
+        weights |= dict.fromkeys(question_forms(question), FORM_WEIGHT)
         for each in before:
             weights.setdefault(each, 0.3)
         covered = set(asked) if asked else set(before)
         matches = [self._match(index, weights, covered) for index in range(len(self._entries))]
         matches = [each for each in matches if each.score > 0.0]
-        return sorted(matches, key=lambda each: (-each.score, each.index))[:limit]
+        ranked = sorted(matches, key=lambda each: (-each.score, each.index))[:limit]
+        return [each for each in ranked if each.score >= NEAR_SCORE * ranked[0].score]
 
     def knows(self, word: str) -> bool:
         """Say whether any entry has this word."""
@@ -120,7 +146,9 @@ class Knowledge:
     def _lookalike(self, word: str) -> str:
         if word in self._weights or len(word) < 4 or word.isdigit():
             return word
-        near = difflib.get_close_matches(word, self._weights, n=1, cutoff=LOOKALIKE)
+        # people and recognisers get the beginning of a word right
+        known = [each for each in self._weights if each[0] == word[0]]
+        near = difflib.get_close_matches(word, known, n=1, cutoff=LOOKALIKE)
         return near[0] if near else word
 
     def _match(self, index: int, weights: dict[str, float], covered: set[str]) -> Match:
@@ -138,4 +166,6 @@ class Knowledge:
 
 def _entry(question: str, answer: str) -> _Entry:
     stems = Counter(content_stems(f"{question} {answer}"))
-    return _Entry(answer, stems, sum(stems.values()))
+    length = sum(stems.values())
+    stems.update(question_forms(question))
+    return _Entry(answer, stems, length)

@@ -16,7 +16,7 @@ RULES = (
     "You are a voice on the telephone. Answer in one short spoken sentence of at most "
     "{max_words} words. State only what the facts say. Plain words, no lists, no markup."
 )
-PROMPT_EXAMPLES = 6
+PROMPT_EXAMPLES = 5
 """Examples beyond these are found by the words like facts, but do not lengthen the prompt."""
 
 
@@ -25,7 +25,7 @@ def write_prefix(persona: AgentConfig, knowledge: Knowledge) -> list[ChatMessage
     rules = RULES.format(max_words=persona.limits.max_words)
     messages = [ChatMessage("system", f"{rules}\n{persona.instructions}")]
     for example in persona.examples[:PROMPT_EXAMPLES]:
-        facts = [each.text for each in knowledge.find(example.caller, limit=2)]
+        facts = [each.text for each in knowledge.find(example.caller)]
         messages.append(ChatMessage("user", write_question(example.caller, facts)))
         messages.append(ChatMessage("assistant", example.agent))
     return messages

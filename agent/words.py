@@ -9,6 +9,8 @@ _TOKEN = re.compile(r"[a-z0-9]+(?:[.,][0-9]+)*|[^\W_]+", re.UNICODE)
 _JOINED = (
     (re.compile(r"\bwi[\s-]?fi\b|\bwhy[\s-]?fi\b|\bwife[iy]\b"), "wifi"),
     (re.compile(r"\bdoor[\s-]bell"), "doorbell"),
+    (re.compile(r"\bre[\s-]set"), "reset"),
+    (re.compile(r"\bset[\s-]?up\b"), "setup"),
     (re.compile(r"\bgood[\s-]?bye?\b|\bbye[\s-]bye\b"), "goodbye"),
     (re.compile(r"(?<=\d)\s*(?:ghz|gigahertz|giga hertz)\b"), " gigahertz"),
     (re.compile(r"(\d)-(\d)"), r"\1 \2"),

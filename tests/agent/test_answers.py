@@ -1,0 +1,178 @@
+"""Does the shipped persona answer from its facts, with the packaged language model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.answering import Answer, Answering
+from agent.engines.base import Samples
+from agent.engines.llama import LlamaLanguageModel, LlamaOptions
+from agent.models.store import ModelStore
+from agent.persona import Persona
+from agent.speech import Speech
+from agent.words import split_words
+from media import ConfigError
+from media.config.load import load_config
+from media.paths import models_dir
+
+pytestmark = pytest.mark.model
+
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "cordboard.yaml"
+
+KNOWN = [
+    ("How long does the battery last?", "six months"),
+    ("how long will a battery charge hold", "six months"),
+    ("How do I charge the battery?", "usb|five hours"),
+    ("How long does it take to charge the doorbell?", "five hours"),
+    ("What does a spare battery cost?", "29"),
+    ("My doorbell keeps losing the Wi-Fi.", "router"),
+    ("My why fi connection drops all the time", "router"),
+    ("Does it work with 5 GHz Wi-Fi?", "2.4|not"),
+    ("Can I use five gigahertz with the camera?", "2.4|not"),
+    ("I have a new router, what do I do?", "app"),
+    ("How do I reset my doorbell?", "15 seconds|fifteen seconds"),
+    ("how can I re set the door bell to factory settings", "15 seconds|fifteen seconds"),
+    ("Are my recordings deleted by a factory reset?", "stay|settings"),
+    ("How long is the warranty?", "two years|2 years"),
+    ("What does the waranty cover?", "defects|two years|not"),
+    ("Is water damage covered by the warranty?", "not"),
+    ("My doorbell is broken, can I get a new one?", "replace"),
+    ("I want a refund.", "30 days|five working days"),
+    ("How can I return my camera?", "30 days|label"),
+    ("When do I get my refund?", "five working days"),
+    ("What are your opening hours?", "nine to six"),
+    ("Are you open on Sundays?", "closed on sunday"),
+    ("When do you close on Saturday?", "two"),
+    ("How much is the subscription?", "four dollars"),
+    ("Do I need a subscription?", "without|free"),
+    ("How far does the night vision reach?", "eight meters"),
+    ("My chime does not ring.", "plug|pair"),
+    ("How do I install the doorbell?", "15 minutes|screws"),
+    ("Does it work with Alexa?", "alexa"),
+    ("Who pays for return shipping?", "free"),
+]
+HELD_OUT = [
+    ("what's the life of the battery", "six months"),
+    ("is the battery rechargeable and how do I fill it up", "usb|five hours"),
+    ("the ring on the door bell is red", "battery"),
+    ("do you sell extra batteries", "29"),
+    ("my camera went offline again", "router"),
+    ("the wifi signal is weak at my front door", "router"),
+    ("I changed my Wi-Fi password", "app"),
+    ("how do I do a factory reset", "15 seconds|fifteen seconds"),
+    ("I need to restart the camera", "five seconds"),
+    ("how many years of warranty do I have", "two years|2 years"),
+    ("someone stole my doorbell, does the warranty pay", "theft|not cover"),
+    ("I would like to send it back", "30 days|label|return"),
+    ("can I get a refund after two weeks", "30 days"),
+    ("how late are you open tonight", "nine to six"),
+    ("are you there on the weekend", "saturday"),
+    ("which transformer do I need for wired installation", "16 to 24"),
+    ("how do I cancel my subscription", "account"),
+    ("the picture is blurry at night", "lens"),
+    ("does it work with apple home kit", "not"),
+    ("I forgot my password for the app", "forgot password"),
+]
+UNKNOWN = [
+    "Who won the football game yesterday?",
+    "What is the weather like in Paris?",
+    "Do you sell washing machines?",
+    "What is the phone number of your director?",
+    "Can you book a flight for me?",
+    "How many employees does your company have?",
+    "Does the doorbell have a radar sensor?",
+    "Can the camera recognise my dog's face?",
+    "Is there a discount for students?",
+    "Which processor is inside the camera?",
+]
+SMALL_TALK = [
+    ("Hello, can you hear me?", "fast_lane", "listen"),
+    ("Hi, how are you?", "fast_lane", "listen"),
+    ("Thank you very much.", "fast_lane", "listen"),
+    ("Can I speak to a human please?", "fast_lane", "listen"),
+    ("Are you a robot?", "fast_lane", "listen"),
+    ("Goodbye.", "goodbye", "goodbye"),
+    ("Okay, bye bye.", "goodbye", "goodbye"),
+    ("No, that's all, thank you.", "fast_lane", "goodbye"),
+]
+
+
+class SilentVoice:
+    """Takes no time; the words are what is measured."""
+
+    name = "silent"
+
+    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
+        """Yield one sample."""
+        yield np.zeros(1, dtype=np.int16)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was said to one question."""
+
+    text: str
+    source: str
+    then: str
+    refused: str
+    ms: float
+
+
+async def ask(persona: Persona, model: LlamaLanguageModel, question: str) -> Outcome:
+    """Ask one question in a call of its own."""
+    dialogue = await model.open(persona.prefix)
+    answer = Answer(question, 0)
+    began = time.perf_counter()
+    await Answering(persona, dialogue, time.monotonic_ns).fill(answer, [], "", lambda _: None)
+    dialogue.close()
+    text = " ".join(each.text for each in answer.pieces if each.text)
+    ms = (time.perf_counter() - began) * 1e3
+    return Outcome(text, answer.source, answer.then, answer.refused, ms)
+
+
+def grade(outcome: Outcome, question: str, fact: str) -> bool:
+    """Say whether one of the expected words was said."""
+    said = " ".join(split_words(outcome.text))
+    good = any(" ".join(split_words(each)) in said for each in fact.split("|"))
+    print(f"{'ok ' if good else 'BAD'} {outcome.source:9} {outcome.ms:5.0f} ms {question!r}")
+    print(f"      {outcome.text!r} {outcome.refused}")
+    return good
+
+
+async def test_the_shipped_persona_answers_from_its_facts() -> None:
+    """Known questions get the right fact, unknown ones the honest sentence, goodbyes end."""
+    config = load_config(DEPLOYED)
+    try:
+        choice = ModelStore(models_dir(config)).choose_language_model()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    persona = Persona("support", config.agents["support"], Speech(SilentVoice()))
+    model = LlamaLanguageModel.load(choice.path, LlamaOptions(dialogues=1, prefixes=1))
+    known = [(await ask(persona, model, each), each, fact) for each, fact in KNOWN]
+    held_out = [(await ask(persona, model, each), each, fact) for each, fact in HELD_OUT]
+    unknown = [(await ask(persona, model, each), each) for each in UNKNOWN]
+    small = [(await ask(persona, model, each[0]), each) for each in SMALL_TALK]
+    model.close()
+
+    right = [grade(*each) for each in known]
+    right_held_out = [grade(*each) for each in held_out]
+    honest = [outcome.source == "unknown" for outcome, _ in unknown]
+    for outcome, question in unknown:
+        print(f"{outcome.source:9} {question!r} -> {outcome.text!r}")
+    polite = [(o.source, o.then) == (each[1], each[2]) for o, each in small]
+    for outcome, each in small:
+        print(f"{outcome.source:9} {each[0]!r} -> {outcome.text!r}")
+    print(f"known {sum(right)}/{len(right)}, held out {sum(right_held_out)}/{len(right_held_out)}")
+    print(f"unknown {sum(honest)}/{len(honest)}, ", end="")
+    print(f"small talk {sum(polite)}/{len(polite)}")
+    assert all(len(outcome.text.split()) <= 30 for outcome, *_ in known)
+    assert sum(right) >= 0.9 * len(right)
+    assert sum(right_held_out) >= 0.75 * len(right_held_out)
+    assert sum(honest) >= 0.8 * len(honest)
+    assert all(polite)
