@@ -8,8 +8,9 @@ import socket
 import sys
 
 from edge.ua.control import ControlLink
+from edge.ua.endpoint import ListenError
 from edge.ua.messages import parse_settings
-from edge.ua.worker import ListenError, Worker
+from edge.ua.worker import Worker
 from media import CordboardError
 from media.config.model import LogConfig, LogFormat
 from media.log import configure_log

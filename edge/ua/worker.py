@@ -19,6 +19,7 @@ import structlog
 from edge import sdp
 from edge.ua import pjsip
 from edge.ua.control import ControlLink
+from edge.ua.endpoint import Endpoint, operation
 from edge.ua.leg import Leg
 from edge.ua.messages import (
     EndedBy,
@@ -57,22 +58,6 @@ _PLAIN_INVITE_HEADERS = frozenset(
 log = structlog.get_logger()
 
 
-class ListenError(LocalError):
-    """A port cannot be bound."""
-
-
-class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
-    """Takes INVITEs that belong to no dialog."""
-
-    def __init__(self, receive: Callable[[Any], None]) -> None:
-        super().__init__()
-        self._receive = receive
-
-    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
-        """Pass a new INVITE on."""
-        self._receive(prm)
-
-
 class Worker:
     """One pjsua2 endpoint.
 
@@ -96,9 +81,7 @@ class Worker:
         self._stop = False
         self._heartbeat_ns = 0
         self._collect_ns = 0
-        self._conference = 0
-        self._endpoint = pj.Endpoint()
-        self._account: Account | None = None
+        self._endpoint = Endpoint(settings, self._receive_invite)
         self._commands: dict[type[Message], Callable[[Any], None]] = {
             UaRinging: self._ring,
             UaAnswer: self._answer,
@@ -120,20 +103,30 @@ class Worker:
         Raises:
             ListenError: a port cannot be bound.
         """
-        udp_port, tcp_port = self._open()
+        self._endpoint.open()
+        self._slots = self._endpoint.slots
+        wanted = self._settings.callers
+        self._callers = self._slots - 1 if wanted is None else min(wanted, self._slots - 1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         gc.collect()
         gc.freeze()
         gc.disable()
-        version = str(self._endpoint.libVersion().full)
-        self.emit(UaReady(self._slots, self._callers, udp_port, tcp_port, version))
+        self.emit(
+            UaReady(
+                self._slots,
+                self._callers,
+                self._endpoint.udp_port,
+                self._endpoint.tcp_port,
+                self._endpoint.version,
+            )
+        )
         while not self._stop and not self._control.lost.is_set():
             self._turn()
         self._say_goodbye()
 
     def _turn(self) -> None:
-        self._endpoint.libHandleEvents(POLL_MS)
+        self._endpoint.poll(POLL_MS)
         for message in self._control.receive():
             self._command(message)
         self._settle()
@@ -141,76 +134,6 @@ class Worker:
         if now_ns >= self._heartbeat_ns:
             self._heartbeat_ns = now_ns + HEARTBEAT_NS
             self.emit(UaHeartbeat(now_ns, len(self._legs), self._refused))
-
-    def _open(self) -> tuple[int, int | None]:
-        self._endpoint.libCreate()
-        config = pj.EpConfig()
-        config.uaConfig.threadCnt = 0
-        config.uaConfig.mainThreadOnly = True
-        config.uaConfig.maxCalls = 10_000  # clamped to what the build was made for
-        config.uaConfig.userAgent = self._settings.user_agent
-        config.medConfig.threadCnt = 0
-        config.medConfig.hasIoqueue = False
-        config.medConfig.clockRate = pjsip.CLOCK_HZ
-        config.logConfig.level = 1
-        config.logConfig.consoleLevel = 0
-        self._endpoint.libInit(config)
-        self._conference = int(self._endpoint.audDevManager().setNoDev())
-        self._slots = pjsip.slots()
-        self._callers = self._slots - 1
-        if self._settings.callers is not None:
-            self._callers = min(self._settings.callers, self._slots - 1)
-        udp_port = self._listen(pj.PJSIP_TRANSPORT_UDP, "UDP", self._settings.udp_port)
-        tcp_port = self._settings.tcp_port
-        if tcp_port is not None:
-            tcp_port = self._listen(pj.PJSIP_TRANSPORT_TCP, "TCP", tcp_port or udp_port)
-        for codec in self._endpoint.codecEnum2():
-            wanted = codec.codecId.split("/")[0] in sdp.CODECS
-            self._endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
-        self._endpoint.libStart()
-        self._account = self._make_account()
-        return udp_port, tcp_port
-
-    def _listen(self, kind: int, name: str, port: int) -> int:
-        config = pj.TransportConfig()
-        config.port = port
-        config.boundAddress = self._settings.address
-        config.publicAddress = self._settings.public_address or ""
-        try:
-            transport = self._endpoint.transportCreate(kind, config)
-        except pj.Error as error:
-            reason = f"cannot listen on {name} {self._settings.address}:{port}: {error.reason}"
-            raise ListenError(reason) from None
-        bound = str(self._endpoint.transportGetInfo(transport).localAddress)
-        return int(bound.rsplit(":", 1)[1])
-
-    def _make_account(self, dial: UaDial | None = None) -> Account:
-        host = self._settings.public_address or self._settings.address
-        config = pj.AccountConfig()
-        config.idUri = f"sip:cordboard@{host}"
-        calls = config.callConfig
-        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
-        calls.timerMinSESec = 90
-        calls.timerSessExpiresSec = self._settings.session_expires_s
-        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
-        # no sockets for media: what pjsua2 does not have, it cannot send RTCP from
-        config.mediaConfig.useLoopMedTp = True
-        config.mediaConfig.enableLoopback = False
-        config.mediaConfig.lockCodecEnabled = False
-        config.natConfig.iceEnabled = False
-        config.natConfig.contactRewriteUse = 0
-        config.natConfig.viaRewriteUse = 0
-        config.natConfig.sdpNatRewriteUse = 0
-        if dial is not None:
-            if dial.user:
-                config.sipConfig.authCreds.append(
-                    pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
-                )
-            if dial.proxy:
-                config.sipConfig.proxies.append(dial.proxy)
-        account = Account(self._receive_invite)
-        account.create(config, dial is None)
-        return account
 
     def _on_signal(self, *_: object) -> None:
         self._stop = True
@@ -221,7 +144,7 @@ class Worker:
             self._end(leg, UaHangup(leg.number, 503, "Service Unavailable"))
         deadline = time.monotonic() + GOODBYE_S
         while (self._legs or self._refused_legs) and time.monotonic() < deadline:
-            self._endpoint.libHandleEvents(POLL_MS)
+            self._endpoint.poll(POLL_MS)
             self._settle()
         self._control.close()
 
@@ -268,7 +191,7 @@ class Worker:
     def _receive_invite(self, prm: Any) -> None:
         leg: Leg | None = None
         try:
-            leg = Leg(self._account, 0, self, prm.callId)
+            leg = Leg(self._endpoint.account, 0, self, prm.callId)
             self._refused_legs.append(leg)
             self._take_invite(leg, prm.rdata)
         except sdp.SdpError as error:
@@ -322,7 +245,7 @@ class Worker:
 
     def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
         leg.ending = True
-        leg.answer(_operation(status, reason, headers))
+        leg.answer(operation(status, reason, headers))
 
     # ------------------------------------------------------------ commands
 
@@ -350,20 +273,20 @@ class Worker:
             return
         # no call setting: with one, pjsua2 would write its offer to a late offer's INVITE now;
         # never 183: pjsua2 puts its own SDP into it, with an address that is not media's
-        operation = pj.CallOpParam()
-        operation.statusCode = 180
-        leg.answer(operation)
+        parameters = pj.CallOpParam()
+        parameters.statusCode = 180
+        leg.answer(parameters)
 
     def _answer(self, message: UaAnswer) -> None:
         leg = self._legs.get(message.leg)
         if leg is None or leg.answered or leg.ending:
             return
         leg.audio = _local_audio(message)
-        operation = _operation(200, "", {})
+        parameters = operation(200, "", {})
         try:
             if not leg.late_offer:
-                operation.sdp.wholeSdp = leg.first_answer()
-            leg.answer(operation)
+                parameters.sdp.wholeSdp = leg.first_answer()
+            leg.answer(parameters)
         except (pj.Error, CordboardError):
             self._end(leg, UaHangup(leg.number, 488, "Not Acceptable Here"))
             raise
@@ -378,7 +301,7 @@ class Worker:
         leg.ending = True
         status = 0 if leg.answered or leg.number < 0 else message.status
         try:
-            leg.hangup(_operation(status, message.reason if status else "", message.headers))
+            leg.hangup(operation(status, message.reason if status else "", message.headers))
         except pj.Error as error:
             log.warning("hangup_failed", leg=leg.number, reason=error.reason)
 
@@ -390,20 +313,20 @@ class Worker:
             self.emit(UaDisconnected(message.leg, 503, "no free slot", EndedBy.LOCAL))
             return
         own_account = message.user or message.proxy
-        account = self._make_account(message) if own_account else self._account
+        account = self._endpoint.make_account(message) if own_account else self._endpoint.account
         leg = Leg(account, message.leg, self)
         leg.audio = _local_audio(message)
-        operation = _operation(0, "", message.headers)
-        operation.opt.audioCount = 1
-        operation.opt.videoCount = 0
-        operation.txOption.localUri = (
+        parameters = operation(0, "", message.headers)
+        parameters.opt.audioCount = 1
+        parameters.opt.videoCount = 0
+        parameters.txOption.localUri = (
             f"{quote_display(message.from_display)} <{message.from_uri}>"
             if message.from_display
             else message.from_uri
         )
         self._legs[message.leg] = leg
         try:
-            leg.makeCall(message.to_uri, operation)
+            leg.makeCall(message.to_uri, parameters)
         except pj.Error as error:
             del self._legs[message.leg]
             self.emit(UaDisconnected(message.leg, 500, str(error.reason), EndedBy.LOCAL))
@@ -424,16 +347,16 @@ class Worker:
             self._send_offer(leg, 0)
 
     def _send_offer(self, leg: Leg, flag: int) -> None:
-        operation = pj.CallOpParam(True)
-        operation.opt.audioCount = 1
-        operation.opt.videoCount = 0
-        operation.opt.flag = flag
-        leg.reinvite(operation)
+        parameters = pj.CallOpParam(True)
+        parameters.opt.audioCount = 1
+        parameters.opt.videoCount = 0
+        parameters.opt.flag = flag
+        leg.reinvite(parameters)
 
     def _refer(self, message: UaRefer) -> None:
         leg = self._legs.get(message.leg)
         if leg is not None and not leg.ending:
-            leg.xfer(message.refer_to, _operation(0, "", message.headers))
+            leg.xfer(message.refer_to, operation(0, "", message.headers))
 
     def _limit(self, message: UaLimit) -> None:
         self._callers = max(0, min(message.callers, self._slots - 1))
@@ -456,26 +379,15 @@ class Worker:
         self._legs = {number: leg for number, leg in self._legs.items() if not leg.gone}
         self._refused_legs = [leg for leg in self._refused_legs if not leg.gone]
         for leg in changed:
-            if leg.gone and leg.account is not self._account:
+            if leg.gone and leg.account is not self._endpoint.account:
                 leg.account.shutdown()
         if not any(leg.gone for leg in changed):
             return
-        pjsip.tick_conference(self._conference)
+        self._endpoint.tick()
         now_ns = time.monotonic_ns()
         if now_ns >= self._collect_ns:
             self._collect_ns = now_ns + COLLECT_NS
             gc.collect()
-
-
-def _operation(status: int, reason: str, headers: dict[str, str]) -> pj.CallOpParam:
-    operation = pj.CallOpParam(True)
-    operation.statusCode = status
-    operation.reason = reason
-    for name, value in headers.items():
-        header = pj.SipHeader()
-        header.hName, header.hValue = name, value
-        operation.txOption.headers.append(header)
-    return operation
 
 
 def _local_audio(message: UaAnswer | UaDial | UaReinvite) -> sdp.LocalAudio:

@@ -1,0 +1,140 @@
+"""Set up pjsua2: transports, codecs, accounts, and no media of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pjsua2 as pj
+
+from edge import sdp
+from edge.ua import pjsip
+from edge.ua.messages import UaDial, UaSettings
+from media import LocalError
+
+
+class ListenError(LocalError):
+    """A port cannot be bound."""
+
+
+class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
+    """Takes INVITEs that belong to no dialog."""
+
+    def __init__(self, receive: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._receive = receive
+
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
+        """Pass a new INVITE on."""
+        self._receive(prm)
+
+
+class Endpoint:
+    """The one pjsua2 endpoint of this process. SIP thread only.
+
+    Args:
+        settings: from control.
+        receive: called with pjsua2's parameters for each new INVITE.
+    """
+
+    def __init__(self, settings: UaSettings, receive: Callable[[Any], None]) -> None:
+        self._settings = settings
+        self._receive = receive
+        self._pj = pj.Endpoint()
+        self._conference = 0
+        self.account: Account | None = None
+        self.slots = 0
+        self.udp_port = 0
+        self.tcp_port: int | None = None
+        self.version = ""
+
+    def open(self) -> None:
+        """Bind the ports and begin to take INVITEs.
+
+        Raises:
+            ListenError: a port cannot be bound.
+        """
+        self._pj.libCreate()
+        config = pj.EpConfig()
+        config.uaConfig.threadCnt = 0
+        config.uaConfig.mainThreadOnly = True
+        config.uaConfig.maxCalls = 10_000  # clamped to what the build was made for
+        config.uaConfig.userAgent = self._settings.user_agent
+        config.medConfig.threadCnt = 0
+        config.medConfig.hasIoqueue = False
+        config.medConfig.clockRate = pjsip.CLOCK_HZ
+        config.logConfig.level = 1
+        config.logConfig.consoleLevel = 0
+        self._pj.libInit(config)
+        self._conference = int(self._pj.audDevManager().setNoDev())
+        self.slots = pjsip.slots()
+        self.version = str(self._pj.libVersion().full)
+        self.udp_port = self._listen(pj.PJSIP_TRANSPORT_UDP, "UDP", self._settings.udp_port)
+        if self._settings.tcp_port is not None:
+            port = self._settings.tcp_port or self.udp_port
+            self.tcp_port = self._listen(pj.PJSIP_TRANSPORT_TCP, "TCP", port)
+        for codec in self._pj.codecEnum2():
+            wanted = codec.codecId.split("/")[0] in sdp.CODECS
+            self._pj.codecSetPriority(codec.codecId, 200 if wanted else 0)
+        self._pj.libStart()
+        self.account = self.make_account()
+
+    def poll(self, timeout_ms: int) -> None:
+        """Let pjsua2 work; callbacks run inside."""
+        self._pj.libHandleEvents(timeout_ms)
+
+    def tick(self) -> None:
+        """Free what ended calls left in pjsua2's conference bridge."""
+        pjsip.tick_conference(self._conference)
+
+    def make_account(self, dial: UaDial | None = None) -> Account:
+        """Make the account of the endpoint, or one with the credentials of a call out."""
+        config = pj.AccountConfig()
+        config.idUri = f"sip:cordboard@{self._settings.public_address or self._settings.address}"
+        calls = config.callConfig
+        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        calls.timerMinSESec = 90
+        calls.timerSessExpiresSec = self._settings.session_expires_s
+        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
+        # no sockets for media: what pjsua2 does not have, it cannot send RTCP from
+        config.mediaConfig.useLoopMedTp = True
+        config.mediaConfig.enableLoopback = False
+        config.mediaConfig.lockCodecEnabled = False
+        config.natConfig.iceEnabled = False
+        config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = 0
+        config.natConfig.sdpNatRewriteUse = 0
+        if dial is not None:
+            if dial.user:
+                credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
+                config.sipConfig.authCreds.append(credentials)
+            if dial.proxy:
+                config.sipConfig.proxies.append(dial.proxy)
+        account = Account(self._receive)
+        account.create(config, dial is None)
+        return account
+
+    def _listen(self, kind: int, name: str, port: int) -> int:
+        config = pj.TransportConfig()
+        config.port = port
+        config.boundAddress = self._settings.address
+        config.publicAddress = self._settings.public_address or ""
+        try:
+            transport = self._pj.transportCreate(kind, config)
+        except pj.Error as error:
+            reason = f"cannot listen on {name} {self._settings.address}:{port}: {error.reason}"
+            raise ListenError(reason) from None
+        bound = str(self._pj.transportGetInfo(transport).localAddress)
+        return int(bound.rsplit(":", 1)[1])
+
+
+def operation(status: int, reason: str, headers: dict[str, str]) -> pj.CallOpParam:
+    """Make the parameters of a pjsua2 operation, with extra headers."""
+    parameters = pj.CallOpParam(True)
+    parameters.statusCode = status
+    parameters.reason = reason
+    for name, value in headers.items():
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        parameters.txOption.headers.append(header)
+    return parameters
