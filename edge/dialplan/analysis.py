@@ -24,6 +24,7 @@ from media.config.pattern import Word
 from media.config.read import Problem, Reading
 from media.config.routing import MatchConfig, RuleConfig
 
+_FEW = 8
 _MOST_NOTES = 50
 _MOST_PAIRS = 200_000
 """Pairs of rules compared for notes; ten thousand ordinary rules have far fewer in common."""
@@ -102,11 +103,16 @@ class _Overlaps:
 
     def of(self, rule: Rule) -> list[Rule]:
         """Return earlier rules whose numbers begin as this one's do, or the other way round."""
-        by_called = self._find(self._called, {each.literal_prefix() for each in rule.called})
-        if not rule.caller or len(by_called) < 8:
-            return [by_called[each] for each in sorted(by_called)]
-        by_caller = self._find(self._caller, {each.literal_prefix() for each in rule.caller})
-        return [by_called[each] for each in sorted(by_called.keys() & by_caller.keys())]
+        called = {each.literal_prefix() for each in rule.called}
+        caller = {each.literal_prefix() for each in rule.caller}
+        if caller and "" not in caller:  # most plans have few rules for a caller
+            found = self._find(self._caller, caller)
+            if called and "" not in called and len(found) > _FEW:
+                by_called = self._find(self._called, called)
+                found = {each: found[each] for each in found.keys() & by_called.keys()}
+        else:
+            found = self._find(self._called, called)
+        return [found[each] for each in sorted(found)]
 
     @staticmethod
     def _find(trie: PrefixTrie[Rule], prefixes: set[str]) -> dict[int, Rule]:
