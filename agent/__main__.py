@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.loading import load_engines
 from agent.process import AgentProcess
+from agent.sentence_store import open_store
 from media import CordboardError
 from media.config.load import load_config
 from media.log import configure_log
@@ -36,7 +37,9 @@ def main() -> int:
     try:
         config = load_config(args.config)
         configure_log(config.log, "agent")
-        asyncio.run(_serve(AgentProcess(config, load_engines)))
+        folder = Path(config.engines.cache_dir)
+        process = AgentProcess(config, load_engines, lambda voice: open_store(folder, voice))
+        asyncio.run(_serve(process))
     except CordboardError as error:
         print(f"agent: {error}", file=sys.stderr)
         return 1

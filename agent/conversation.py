@@ -17,9 +17,10 @@ from typing import Any, Protocol
 import structlog
 
 from agent import interruption, patience, turn_taking
-from agent.answering import Answer, Answering
+from agent.answering import Answering
+from agent.delivery import Delivery
 from agent.endpointing import expected_answer
-from agent.engines.base import ChatMessage, Dialogue
+from agent.engines.base import Dialogue
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.fast_lane import is_goodbye
 from agent.history import History
@@ -40,7 +41,6 @@ from agent.turn_taking import (
     TurnEnded,
     Words,
 )
-from agent.words import same_words
 from media.messages import (
     CallId,
     ClipFinished,
@@ -116,18 +116,21 @@ class Conversation:
         self._edge = edge
         self._clock = clock
         self._speaking = Speaking(stream, media, self._clip_over)
-        self._answering = Answering(persona, sessions.dialogue, clock)
         self._patience = Patience(persona.config.limits, fillers=bool(persona.config.filler))
         turn = persona.config.turn
         self._interruption = Interruption(persona.timing.barge_in_ms, turn.backchannels)
         self._book = TurnBook(call_id, edge.send)
         self._tellings: dict[int, Telling] = {}
-        self._answer: Answer | None = None
-        self._released: Exchange | None = None
-        self._clip: Clip | None = None
-        self._pushed = 0
+        self._delivery = Delivery(
+            Answering(persona, sessions.dialogue, clock),
+            self._speaking,
+            self.history,
+            self._tellings,
+            self._spawn,
+            self._answer_grew,
+            clock,
+        )
         self._recognized_ns = 0
-        self._wasted_ms = 0.0
         self._cut_offs = 0
         self._not_heard = 0
         self._fillers = 0
@@ -212,7 +215,7 @@ class Conversation:
         if text:
             last = self._listening.audible.last_audible_ns(now_ns) or now_ns
             ended = TurnEnded(text, turns.onset_ns, last, now_ns, 0, turns.speech_ms, 0)
-            self._book.caller(Exchange(ended, now_ns, wasted_ms=self._wasted_ms))
+            self._book.caller(Exchange(ended, now_ns, wasted_ms=self._delivery.wasted_ms))
 
     # ------------------------------------------------------------ the caller's turn
 
@@ -253,7 +256,7 @@ class Conversation:
         self._stop(self._evidence)
         self._interrupt(SpeechHeard(self._clock()))
         # audio that is ready is kept: what follows may be a breath, and the words the same
-        if self._answer is not None and not self._answer.finished and self._released is None:
+        if not self._delivery.complete and not self._delivery.due:
             self._discard()
         self._partials = self._spawn(self._follow_partials())
 
@@ -261,8 +264,8 @@ class Conversation:
         self._recognized_ns = self._clock()
         self._interrupt(WordsHeard(text, final=True))
         if self._listening.turns.phase is Phase.PAUSED:
-            if text and self._released is None and not self._speaking.busy:
-                self._prepare(text)
+            if text and not self._agent_has_floor:
+                self._delivery.prepare(text)
             self._take(self._listening.receive(Words(text, pause)))
         self._settle()
 
@@ -281,7 +284,7 @@ class Conversation:
                 self._settle()
             if text and text != before and not self._agent_has_floor:
                 before = text
-                await self._answering.foresee(text, self.history.messages(), self._context())
+                await self._delivery.foresee(text)
 
     def _turn_ended(self, ended: TurnEnded) -> None:
         if self._agent_has_floor and not self._may_interrupt:
@@ -308,79 +311,29 @@ class Conversation:
 
     # ------------------------------------------------------------ the answer
 
-    def _context(self) -> str:
-        return self.history.last(Speaker.CALLER)
-
-    def _prepare(self, text: str) -> None:
-        """Begin to work on an answer that may not be wanted."""
-        if self._answer is not None and same_words(self._answer.words, text):
-            return
-        before = self._answer.task if self._answer is not None else None
-        self._discard()
-        answer = Answer(text, self._clock())
-        self._answer = answer
-        history = self.history.messages()
-        answer.task = self._spawn(self._work(answer, history, self._context(), before))
-
-    async def _work(
-        self,
-        answer: Answer,
-        history: list[ChatMessage],
-        context: str,
-        before: asyncio.Task[None] | None,
-    ) -> None:
-        if before is not None and not before.done():
-            await asyncio.wait([before])
-        await self._answering.fill(answer, history, context, self._answer_changed)
-
-    def _answer_changed(self, answer: Answer) -> None:
-        if answer is self._answer:
-            self._pump()
-            self._settle()
+    def _answer_grew(self) -> None:
+        if self._delivery.started or not self._delivery.due:
+            self._patience.answer_came()
+        self._settle()
 
     def _discard(self) -> None:
-        """Throw an answer away; what was played of it is the playback's matter."""
-        answer, self._answer = self._answer, None
-        self._released = None
-        self._clip = None
-        self._pushed = 0
+        self._delivery.discard()
         self._patience.answer_came()
-        if answer is not None:
-            answer.cancel()
-            self._wasted_ms += (self._clock() - answer.begun_ns) / MS
 
     def _release(self, ended: TurnEnded, source: str = "speech") -> None:
         """Let the answer be heard: the caller's turn is over."""
-        self._prepare(ended.text)
+        answer = self._delivery.prepare(ended.text)
         exchange = Exchange(
-            ended, self._recognized_ns, self._answer, self._wasted_ms, self._cut_offs
+            ended, self._recognized_ns, answer, self._delivery.wasted_ms, self._cut_offs
         )
-        self._wasted_ms, self._cut_offs, self._not_heard = 0.0, 0, 0
+        self._delivery.wasted_ms, self._cut_offs, self._not_heard = 0.0, 0, 0
         self._decided_ns = ended.decided_ns
         self._book.caller(exchange, source)
         self.history.add(Speaker.CALLER, ended.text)
         self._patience.caller_spoke()
         self._patience.answer_due(ended.ended_ns)
-        self._released = exchange
-        self._pump()
-
-    def _pump(self) -> None:
-        """Play what is there of a released answer, unless the caller is being heard out."""
-        answer = self._answer
-        if answer is None or self._released is None or self._speaking.held:
-            return
-        for piece in answer.pieces[self._pushed :]:
-            self._pushed += 1
-            if self._clip is None:
-                self._patience.answer_came()
-                self._clip = self._speaking.open(answer.source)
-                self._tellings[self._clip.number] = Telling(self._released, answer.then)
-            self._speaking.push(self._clip, piece.text, piece.samples)
-        if answer.finished and self._pushed == len(answer.pieces):
-            if self._clip is not None:
-                self._speaking.end(self._clip)
-            self._answer, self._released, self._clip, self._pushed = None, None, None, 0
-            self._patience.answer_came()
+        self._delivery.release(exchange)
+        self._answer_grew()
 
     def _say(
         self, source: str, text: str, then: str = "listen", reason: str = "agent_goodbye"
@@ -418,7 +371,7 @@ class Conversation:
 
     @property
     def _agent_has_floor(self) -> bool:
-        return self._speaking.busy or self._released is not None
+        return self._speaking.busy or self._delivery.due
 
     @property
     def _may_interrupt(self) -> bool:
@@ -437,7 +390,8 @@ class Conversation:
             case interruption.Action.RESUME:
                 self._speaking.held = False
                 self._spawn(self._speaking.resume())
-                self._pump()
+                self._delivery.pump()
+                self._answer_grew()
             case interruption.Action.DISMISS:
                 self._listening.turns.abandon()
             case interruption.Action.YIELD:
@@ -455,7 +409,7 @@ class Conversation:
             self._cut_offs += 1
         for telling in self._tellings.values():
             telling.speech_since_ns = since_ns
-        if self._released is not None:
+        if self._delivery.due:
             self._discard()
         self._spawn(self._clear_playback())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from agent.engines.base import (
@@ -16,6 +15,7 @@ from agent.engines.base import (
     VoiceActivitySession,
 )
 from agent.engines.llama import LlamaLanguageModel, LlamaOptions
+from agent.engines.openai import OpenAiLanguageModel
 from agent.engines.piper import PiperSpeech
 from agent.engines.recognizers import Recognizers
 from agent.engines.silero import SileroModel
@@ -96,7 +96,9 @@ async def load_engines(config: Config, report: Callable[[str], None]) -> Engines
 
 async def _load_language_model(config: Config, store: ModelStore) -> LanguageModel:
     if config.engines.language_model == "openai":
-        raise ConfigError(["engines.language_model: openai is not built into this version"])
+        if config.engines.language_model_url is None:
+            raise ConfigError(["engines.language_model is openai but has no language_model_url"])
+        return OpenAiLanguageModel(config.engines.language_model_url)
     choice = store.choose_language_model(config.engines.language_model)
     calls = config.limits.calls or DEFAULT_CALLS
     options = LlamaOptions(
@@ -134,8 +136,3 @@ async def _load_for_persona(
 
 def _open_voice(choice: Choice) -> Voice:
     return PiperSpeech.load(choice.path, name=choice.name)
-
-
-def cache_folder(config: Config) -> Path:
-    """Return the folder of the known sentences' audio."""
-    return Path(config.engines.cache_dir)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from agent.conversation import Conversation, Sessions
-from agent.engines.base import ChatMessage
+from agent.engines.base import ChatMessage, Voice
 from agent.listening import Listening
 from agent.loading import Engines
 from agent.persona import Persona
@@ -59,7 +59,7 @@ class AgentProcess:
     Args:
         config: loaded, paths absolute.
         load: loads the engines; told what to report while it does.
-        store_of: makes the store of known sentences for a voice; none keeps none.
+        store_of: opens a voice's store of known sentences; none keeps them in memory only.
         clock: monotonic nanoseconds.
     """
 
@@ -67,7 +67,7 @@ class AgentProcess:
         self,
         config: Config,
         load: LoadEngines,
-        store_of: Callable[[Engines, str], SentenceStore] | None = None,
+        store_of: Callable[[Voice], SentenceStore | None] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = config
@@ -109,7 +109,7 @@ class AgentProcess:
             for name, persona_config in self._config.agents.items():
                 self._report(f"warming up {name}")
                 voice = self._engines.voice_of(persona_config)
-                store = self._store_of(self._engines, voice.name) if self._store_of else None
+                store = self._store_of(voice) if self._store_of else None
                 persona = Persona(name, persona_config, Speech(voice, store))
                 await persona.warm_up(self._engines.language_model)
                 await self._rehearse(persona)

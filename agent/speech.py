@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -13,11 +14,11 @@ from agent.engines.base import Samples, Voice
 class SentenceStore(Protocol):
     """Where the audio of known sentences survives a restart."""
 
-    def load(self, voice: str, text: str) -> Samples | None:
+    def load(self, text: str) -> Samples | None:
         """Return the audio, None where it is not there."""
         ...
 
-    def save(self, voice: str, text: str, samples: Samples) -> None:
+    def save(self, text: str, samples: Samples) -> None:
         """Keep the audio."""
         ...
 
@@ -39,12 +40,12 @@ class Speech:
         """Synthesise a sentence once; from then on :meth:`known` has it."""
         samples = self._known.get(text)
         if samples is None and self._store is not None:
-            samples = self._store.load(self._voice.name, text)
+            samples = await asyncio.to_thread(self._store.load, text)
         if samples is None:
             parts = [part async for part in self._voice.synthesize(text)]
             samples = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
             if self._store is not None:
-                self._store.save(self._voice.name, text, samples)
+                await asyncio.to_thread(self._store.save, text, samples)
         self._known[text] = samples
         return samples
 
