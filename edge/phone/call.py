@@ -212,8 +212,7 @@ class PhoneCall:
         if spoken is None or any(
             each.first_ns > spoken.last_ns and each.first_ns < at_ns for each in self._line.bursts
         ):
-            self._show(at_ns, "agent speaks on")
-            return
+            return  # it goes on after a breath
         self._show(at_ns, f"agent answers after {(at_ns - spoken.last_ns) / MS:.0f} ms")
 
     def _give_up(self) -> None:

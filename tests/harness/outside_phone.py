@@ -9,6 +9,7 @@ audible packets within 100 ms; it is over when nothing was audible for 300 ms (a
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import statistics
@@ -394,7 +395,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values:
         return float("nan")
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def median(values: Sequence[float]) -> float:
