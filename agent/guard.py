@@ -62,6 +62,10 @@ def numbers(text: str) -> set[str]:
     return {each for each in found if each[:1].isdigit() or each in ("half", "once", "twice")}
 
 
+def _is_number(word: str) -> bool:
+    return word in _NUMBER_WORDS or word[0].isdigit()
+
+
 @dataclass(slots=True)
 class Guard:
     """The check of one answer.
@@ -103,7 +107,7 @@ class Guard:
         known = " ".join(self.facts)
         if numbers(text) - numbers(known):
             return "a number that is not in the facts"
-        stems = content_stems(text)
+        stems = [each for each in content_stems(text) if not _is_number(each)]
         support = set(content_stems(known)) | set(content_stems(self.question)) | _COMMON
         supported = sum(each in support for each in stems)
         if stems and supported < SUPPORTED_SHARE * len(stems):

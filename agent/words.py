@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_TOKEN = re.compile(r"[a-z0-9]+(?:[.,][0-9]+)*|[^\W_]+", re.UNICODE)
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
 _JOINED = (
     (re.compile(r"\bwi[\s-]?fi\b|\bwhy[\s-]?fi\b|\bwife[iy]\b"), "wifi"),
     (re.compile(r"\bdoor[\s-]bell"), "doorbell"),
@@ -40,13 +40,15 @@ def made_of(words: Sequence[str], phrases: Sequence[str]) -> bool:
 
     Args:
         words: from :func:`split_words`.
-        phrases: as people write them; hums are compared with repeated letters collapsed.
+        phrases: as people write them; compared without spaces, repeated letters collapsed.
     """
-    known = {tuple(squeeze(each) for each in split_words(phrase)) for phrase in phrases}
-    rest = tuple(squeeze(each) for each in words)
+    known = {squeeze("".join(split_words(phrase))) for phrase in phrases}
+    rest = list(words)
     while rest:
-        found = max((each for each in known if each and rest[: len(each)] == each), default=None)
-        if found is None:
+        run = next(
+            (n for n in range(len(rest), 0, -1) if squeeze("".join(rest[:n])) in known), None
+        )
+        if run is None:
             return False
-        rest = rest[len(found) :]
+        rest = rest[run:]
     return bool(words)

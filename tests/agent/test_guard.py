@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from agent.guard import Guard, clean_text, numbers, shorten
+
+pytestmark = pytest.mark.unit
+
+FACTS = (
+    "The doorbell works with 2.4 gigahertz Wi-Fi only. It does not work with 5 gigahertz.",
+    "Without a subscription no recordings are saved.",
+    "The battery lasts about six months.",
+)
+
+
+def admit(clause: str, question: str = "") -> str | None:
+    """Check the first clause of an answer."""
+    return Guard(question, FACTS, 25).admit(clause)
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "The battery lasts about six months.",
+        "It lasts about 6 months.",
+        "It does not work with 5 gigahertz.",
+        "Without a subscription no recordings are saved.",
+    ],
+)
+def test_what_the_facts_say_is_admitted(clause: str) -> None:
+    """In the facts' words, with numbers as words or digits."""
+    assert admit(clause) == clause
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "The battery lasts about nine months.",
+        "It works with 5 gigahertz.",
+        "Without a subscription recordings are saved.",
+        "The camera has a solar panel and radar.",
+    ],
+)
+def test_what_the_facts_do_not_say_is_refused(clause: str) -> None:
+    """Other numbers, turned-around negations and new claims."""
+    assert admit(clause) is None
+
+
+def test_a_bare_verdict_is_dropped() -> None:
+    """A "yes" that cannot be compared with a fact is not said; what follows is."""
+    assert admit("Yes, the battery lasts about six months.") == (
+        "The battery lasts about six months."
+    )
+
+
+def test_an_answer_ends_before_it_is_too_long() -> None:
+    """The clause that would exceed the limit is not said."""
+    guard = Guard("", FACTS, 8)
+    assert guard.admit("The battery lasts about six months.")
+    assert guard.admit("The doorbell works with 2.4 gigahertz.") is None
+    assert guard.refused == "too long"
+
+
+def test_nothing_is_stated_without_facts() -> None:
+    """No facts, no answer."""
+    assert Guard("", (), 25).admit("The sky is blue.") is None
+
+
+def test_markup_and_labels_are_stripped() -> None:
+    """What cannot be spoken is not."""
+    assert (
+        clean_text("**Agent:** use the `app`") == "use the app"
+        or clean_text("Agent: **use** the `app`") == "use the app"
+    )
+    assert clean_text("- one\n- two") == "one two"
+
+
+def test_numbers_are_the_same_in_words_and_digits() -> None:
+    """Fifteen is 15."""
+    assert numbers("hold it for fifteen seconds") == numbers("15 seconds") == {"15"}
+
+
+def test_a_reviewed_text_is_cut_at_a_sentence() -> None:
+    """Never in the middle, never to nothing."""
+    assert shorten("One two three. Four five.", 4) == "One two three."
+    assert shorten("One two three four.", 2) == "One two three four."

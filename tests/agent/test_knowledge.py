@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from agent.answering import KNOWN_COVERAGE
+from agent.knowledge import Knowledge, stem
+
+pytestmark = pytest.mark.unit
+
+FACTS = (
+    "The battery lasts about six months on one charge.",
+    "The doorbell works with 2.4 gigahertz Wi-Fi only.",
+    "The warranty is two years from the day of purchase.",
+    "Hold the button for 15 seconds to reset the doorbell.",
+)
+KNOWLEDGE = Knowledge(FACTS, [("What does a spare battery cost?", "It costs 29 dollars.")])
+
+
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("How long does the battery last?", FACTS[0]),
+        ("does it work with my why fi", FACTS[1]),
+        ("how long is the waranty", FACTS[2]),
+        ("I need to re-set my door bell", FACTS[3]),
+        ("what is the cost of a battery", "It costs 29 dollars."),
+    ],
+)
+def test_the_right_fact_is_first(question: str, fact: str) -> None:
+    """Other words, misspellings and the example's own question find it."""
+    best = KNOWLEDGE.find(question)[0]
+    assert best.text == fact and best.coverage >= KNOWN_COVERAGE
+
+
+@pytest.mark.parametrize("question", ["Who won the football game?", "Book me a flight", ""])
+def test_nothing_is_found_for_what_is_not_known(question: str) -> None:
+    """Words that no fact has cover nothing."""
+    assert all(each.coverage < KNOWN_COVERAGE for each in KNOWLEDGE.find(question))
+
+
+def test_a_question_without_content_takes_it_from_what_was_said_before() -> None:
+    """After the battery, "and how long is that" is about the battery."""
+    assert (
+        KNOWLEDGE.find("and how is that?", "Tell me about the battery months")[0].text == (FACTS[0])
+    )
+
+
+def test_forms_of_a_word_share_a_stem() -> None:
+    """Plural, -ing and -ation forms are the same word."""
+    assert stem("batteries") == stem("battery")
+    assert stem("installation") == stem("installing") == stem("install")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from agent.patience import (
+    FAREWELL_LIMIT_MS,
+    FAREWELL_MS,
+    FILLER_MS,
+    GIVE_UP_MS,
+    Action,
+    Patience,
+)
+from media.config.model import AgentLimits
+
+pytestmark = pytest.mark.unit
+MS = 1_000_000
+LIMITS = AgentLimits(no_input_ms=8_000, no_input_prompts=2, max_call_s=60)
+
+
+def test_silence_is_asked_about_and_then_ends() -> None:
+    """Two prompts, each after its own silence, then the end."""
+    core = Patience(LIMITS)
+    heard = []
+    for start_ms in (0, 10_000, 20_000):
+        core.quiet(start_ms * MS)
+        core.quiet((start_ms + 5_000) * MS)
+        assert core.receive_tick((start_ms + 7_999) * MS) == []
+        heard += core.receive_tick((start_ms + 8_000) * MS)
+    assert heard == [Action.ASK, Action.ASK, Action.END_SILENT]
+
+
+def test_a_caller_who_speaks_is_asked_anew() -> None:
+    """Words start the count from the beginning."""
+    core = Patience(LIMITS)
+    core.quiet(0)
+    core.receive_tick(8_000 * MS)
+    core.caller_spoke()
+    core.quiet(20_000 * MS)
+    assert core.receive_tick(28_000 * MS) == [Action.ASK]
+    assert core.asked == 1
+
+
+def test_a_late_answer_is_filled_once_then_given_up() -> None:
+    """Filler, then the answer is given up counted from the filler's end."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    assert core.next_deadline_ns() == FILLER_MS * MS
+    assert core.receive_tick(FILLER_MS * MS) == [Action.FILL]
+    core.filler_played(2_500 * MS)
+    assert core.receive_tick((2_500 + GIVE_UP_MS - 1) * MS) == []
+    assert core.receive_tick((2_500 + GIVE_UP_MS) * MS) == [Action.GIVE_UP]
+    assert core.next_deadline_ns() is None
+
+
+def test_no_two_turns_in_a_row_get_a_filler() -> None:
+    """After a filled answer the next one is waited for without, the one after that may be."""
+    core = Patience(LIMITS)
+    seen = []
+    for turn in range(3):
+        core.answer_due(turn * 100_000 * MS)
+        seen += core.receive_tick((turn * 100_000 + FILLER_MS) * MS)
+        core.answer_came()
+    assert seen == [Action.FILL, Action.FILL]
+
+
+def test_dead_air_stays_under_four_seconds() -> None:
+    """The latest sentence starts before 4 s with or without a filler."""
+    assert GIVE_UP_MS < 4_000 and FILLER_MS < GIVE_UP_MS
+
+
+def test_nothing_is_asked_on_hold() -> None:
+    """Hold suspends silence and waiting, not the call's length."""
+    core = Patience(LIMITS)
+    core.call_answered(1)
+    core.quiet(1)
+    core.held = True
+    assert core.receive_tick(30_000 * MS) == []
+    assert core.receive_tick(60_001 * MS) == [Action.END_LONG]
+    assert core.receive_tick(60_002 * MS) == []
+
+
+def test_the_callers_goodbye_may_finish() -> None:
+    """Hang up a moment after the goodbye, later when the caller speaks, never beyond the limit."""
+    core = Patience(LIMITS)
+    core.said_goodbye(0)
+    assert core.next_deadline_ns() == FAREWELL_MS * MS
+    core.caller_says_goodbye(True, 500 * MS)
+    assert core.receive_tick(FAREWELL_MS * MS) == []
+    assert core.receive_tick(FAREWELL_LIMIT_MS * MS) == [Action.HANG_UP]
+
+
+def test_a_caller_with_one_more_question_stays() -> None:
+    """The hang-up is called off."""
+    core = Patience(LIMITS)
+    core.said_goodbye(0)
+    core.stay()
+    assert not core.leaving
+    assert core.receive_tick(10_000 * MS) == []
