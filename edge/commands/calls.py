@@ -15,23 +15,37 @@ from typing import Any
 
 from edge.commands.options import add_config_argument, chosen_config
 from edge.records.models import CallRow, TurnRow
-from edge.records.reader import LAST, RecordReader
+from edge.records.reader import RecordReader
 
 HELP = "show the call records"
 DEFAULT_LIMIT = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    """Add the command's arguments; without a subcommand it lists."""
+    _add_options(parser, first=True)
+    parser.set_defaults(what="list")
+    what = parser.add_subparsers(dest="what", metavar="list | show ID")
+    _add_options(what.add_parser("list", help="the latest calls (default)"), first=False)
+    show = what.add_parser("show", help="one call with its turns")
+    show.add_argument("id", metavar="ID", help="beginning or end of an id, or 'last'")
+    _add_options(show, first=False)
+
+
+def _add_options(parser: argparse.ArgumentParser, *, first: bool) -> None:
+    # options may stand before or after the subcommand: what stands before must not be overwritten
+    def default(value: object) -> object:
+        return value if first else argparse.SUPPRESS
+
     parser.add_argument(
-        "id", nargs="?", default=LAST, help="for show: id, beginning or end of one, or 'last'"
+        "--limit",
+        type=int,
+        metavar="N",
+        default=default(DEFAULT_LIMIT),
+        help=f"rows of the list ({DEFAULT_LIMIT})",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--limit", type=int, default=DEFAULT_LIMIT, metavar="N", help="rows of the list (20)"
-    )
-    add_config_argument(parser)
+    parser.add_argument("--json", action="store_true", default=default(False), help="print JSON")
+    add_config_argument(parser, default=default(None))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,12 +14,13 @@ SYSTEM_CONFIG = Path("/etc/cordboard.yaml")
 PROJECT_CONFIG = Path(edge.__file__).resolve().parent.parent / "deploy" / "cordboard.yaml"
 
 
-def add_config_argument(parser: argparse.ArgumentParser) -> None:
+def add_config_argument(parser: argparse.ArgumentParser, default: object = None) -> None:
     """Add ``--config FILE``."""
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
+        default=default,
         help=f"configuration (default: {PROJECT_CONFIG}, else {SYSTEM_CONFIG})",
     )
 
