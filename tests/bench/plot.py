@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 WIDTH, HEIGHT = 720, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 50, 60
+LEFT, RIGHT, TOP, BOTTOM = 70, 20, 60, 60
 COLOURS = ("#1f6feb", "#d29922", "#cf222e", "#8250df")
 
 
@@ -54,12 +54,12 @@ def _one(
         path += f"V{_y(share)}"
     cut_off = sum(cut for _, cut in points) / len(points)
     x, y = _x(times[len(times) // 2], limit), _y(cut_off)
-    key_y = TOP + 16 + 18 * index
+    key_x = LEFT + 180 * index
     return [
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
         f'<path d="M{x - 6} {y - 6}l12 12m0 -12l-12 12" stroke="{colour}" stroke-width="3"/>',
-        f'<rect x="{WIDTH - 190}" y="{key_y - 10}" width="12" height="12" fill="{colour}"/>',
-        f'<text x="{WIDTH - 172}" y="{key_y}">{escape(name)}: {cut_off:.0%} cut off</text>',
+        f'<rect x="{key_x}" y="33" width="12" height="12" fill="{colour}"/>',
+        f'<text x="{key_x + 18}" y="43">{escape(name)}: {cut_off:.0%} cut off</text>',
     ]
 
 
