@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from media.config.model import Config
+from media.config.model import Config, Front
 from media.config.pattern import parse_pattern
 from media.config.read import Problem, Reading, did_you_mean
 from media.config.routing import ActionConfig, MatchConfig, RuleConfig
@@ -33,6 +33,8 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     _check_sections(config, reading)
     for name, trunk in config.trunks.items():
         _check_trunk(f"trunks.{name}", trunk, reading, warnings)
+    for name, phone in config.phones.items():
+        _check_secret(f"phones.{name}", phone, reading, warnings)
     rules = [each for each in config.dialplan if each.name]
     seen: set[str] = set()
     for path, rule in rules_with_paths(config, reading):
@@ -83,10 +85,30 @@ def _check_sections(config: Config, reading: Reading) -> None:
             f"{config.media.port_max} leaves no port pair above port_min {config.media.port_min}; "
             "expected a larger number",
         )
+    _check_front(config, reading)
     if "agents" in reading.positions and not _names(reading, "agents"):
         reading.note_at("agents", "no agent is defined; expected a name with greeting and more")
     if "dialplan" in reading.positions and "dialplan[0]" not in reading.positions:
         reading.note_at("dialplan", "no rule is given; expected at least '- agent: NAME'")
+
+
+def _check_front(config: Config, reading: Reading) -> None:
+    front, sip = config.front, config.sip
+    if (front.tls_certificate is None) is not (front.tls_key is None):
+        given, missing = (
+            ("tls_key", "tls_certificate")
+            if front.tls_certificate is None
+            else ("tls_certificate", "tls_key")
+        )
+        reading.note_at(f"front.{given}", f"{given} needs {missing} beside it")
+    if sip.front is not Front.KAMAILIO:
+        if config.phones:
+            reading.note_at("phones", "phones register at Kamailio; expected sip.front: kamailio")
+        return
+    if config.limits.calls is None:
+        reading.note_at("sip.front", "kamailio needs to know how many callers; give limits.calls")
+    if front.worker_port in (sip.udp_port, sip.tcp_port, front.tls_port):
+        reading.note_at("front.worker_port", f"{front.worker_port} is a port for callers already")
 
 
 def _check_trunk(path: str, trunk: TrunkConfig, reading: Reading, warnings: list[Problem]) -> None:

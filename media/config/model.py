@@ -14,10 +14,12 @@ from media.config.checks import (
     Address,
     Between,
     DatabaseUrl,
+    EachKey,
     OneOf,
     PathText,
     Port,
 )
+from media.config.front import PHONE_NAME, FrontConfig, PhoneConfig
 from media.config.routing import HoursConfig, QueueConfig
 from media.config.routing import RuleConfig as RuleConfig
 from media.config.trunks import TrunkConfig
@@ -234,7 +236,10 @@ class Config:
     """People by name of the queue."""
     hours: dict[str, HoursConfig] = field(default_factory=dict)
     """Opening hours by name."""
+    phones: Annotated[dict[str, PhoneConfig], EachKey(PHONE_NAME)] = field(default_factory=dict)
+    """Desk phones that register here, by the name they are called by (sip.front: kamailio)."""
     sip: SipConfig = field(default_factory=SipConfig)
+    front: FrontConfig = field(default_factory=FrontConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     engines: EnginesConfig = field(default_factory=EnginesConfig)
