@@ -43,7 +43,7 @@ $cordboard call "sip:100@127.0.0.1:$port" --config "$config" \
   --say "How long does the battery last?" \
   --say "And how do I reset the camera?" \
   --interrupt "Sorry, what are your opening hours?@1.2" \
-  --save "$recording"
+  --silence 1800 --save "$recording"
 
 echo
 echo "demo: what the call record says"

@@ -45,6 +45,8 @@ from edge.phone.stopwatch import Spoken
 from edge.phone.utterance import Utterance
 
 _FRAME_NS = 20 * MS
+_BREATH_NS = 200 * MS
+"""Quiet inside speech; longer, and there is nobody to interrupt just now."""
 _NOISE_AMPLITUDE = 8.0
 """Comfort noise of the phone, about -72 dBFS: the stream never stops and is never digital zero."""
 _SO_TIMESTAMPNS = 35
@@ -148,8 +150,12 @@ class Line:
                 self._next_frame_ns += _FRAME_NS
             self._release(now_ns)
             self._hear(now_ns)
-            self._carry_out(self._script.wake(now_ns))
+            self._carry_out(self._script.wake(now_ns, self._far_end_talks(now_ns)))
             self._receive_until(self._next_wake_ns())
+
+    def _far_end_talks(self, now_ns: int) -> bool:
+        bursts = self._hearing.bursts
+        return bool(bursts) and now_ns - bursts[-1].last_ns < _BREATH_NS
 
     def _next_wake_ns(self) -> int:
         wake_ns = self._next_frame_ns

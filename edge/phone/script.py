@@ -9,7 +9,8 @@ SPEAKING       our last audible packet left           AWAITING
 AWAITING       a burst begins                         LISTENING
 AWAITING       time is up                             next item
 LISTENING      far end finished                       next item
-LISTENING      the answer is N s old, next interrupts next item (spoken into the answer)
+LISTENING      N s into a burst, next interrupts      next item (spoken into the answer)
+LISTENING      a burst begins, next interrupts        the N s begin anew (that was a filler)
 any            disconnected                           OVER
 =============  =====================================  =======================================
 
@@ -131,6 +132,9 @@ class Script:
             self._enter(ScriptState.AWAITING, event.last_ns + patience_ns)
         elif isinstance(event, BurstBegan) and self.state is ScriptState.AWAITING:
             return self._listen(event.at_ns, now_ns)
+        elif isinstance(event, BurstBegan) and self.state is ScriptState.LISTENING:
+            if self._interruption_next():
+                return self._listen(event.at_ns, now_ns)
         elif isinstance(event, BurstBegan) and self.state is ScriptState.GREETING:
             self.next_deadline_ns = None
         elif isinstance(event, FarEndFinished) and self.state in (
@@ -140,9 +144,17 @@ class Script:
             return self._go_on(now_ns)
         return []
 
-    def wake(self, now_ns: int) -> list[ScriptAction]:
-        """Let time pass; return what to do."""
+    def wake(self, now_ns: int, far_end_talks: bool = True) -> list[ScriptAction]:
+        """Let time pass; return what to do.
+
+        Args:
+            now_ns: the time.
+            far_end_talks: an interruption waits for speech to be spoken into.
+        """
         if self.next_deadline_ns is None or now_ns < self.next_deadline_ns:
+            return []
+        if self.state is ScriptState.LISTENING and self._interruption_next() and not far_end_talks:
+            self.next_deadline_ns = None
             return []
         return self._go_on(now_ns)
 
@@ -152,12 +164,16 @@ class Script:
             return []
         return self._listen(began_ns, now_ns)
 
+    def _interruption_next(self) -> bool:
+        left = self._items[self._next :]
+        return bool(left) and left[0].kind is ItemKind.INTERRUPT
+
     def _listen(self, began_ns: int, now_ns: int) -> list[ScriptAction]:
-        upcoming = self._items[self._next] if self._next < len(self._items) else None
-        if upcoming is None or upcoming.kind is not ItemKind.INTERRUPT:
+        if not self._interruption_next():
             self._enter(ScriptState.LISTENING, None)
             return []
-        self._enter(ScriptState.LISTENING, began_ns + upcoming.after_ms * MS)
+        after_ns = self._items[self._next].after_ms * MS
+        self._enter(ScriptState.LISTENING, began_ns + after_ns)
         return self.wake(now_ns)
 
     def _go_on(self, now_ns: int) -> list[ScriptAction]:

@@ -104,9 +104,7 @@ class Caller:
             row.response_ms = (answer[0] - said.last_ns) / MS
 
     def _speak_into(self, step: Step, row: Measured) -> None:
-        talking = self.phone.bursts()[-1]
-        due_ns = talking[0] + INTO_ANSWER_MS * MS
-        time.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+        self.phone.wait_talking(INTO_ANSWER_MS)  # a filler is shorter: the answer is interrupted
         row.barge_in_ms, said = self.phone.interrupt(step.samples)
         if step.kind is Kind.INTERRUPTION:
             answer = self.phone.wait_speech(said.last_ns, ANSWER_LIMIT_S)

@@ -90,6 +90,19 @@ def test_an_interruption_is_spoken_into_the_answer() -> None:
     assert script.wake(7_500 * MS) == [Say(1)]
 
 
+def test_a_filler_is_not_interrupted_but_the_answer_after_it() -> None:
+    """An interruption due while nobody talks waits for the next burst, and counts from there."""
+    script = _script(SAY, INTERRUPT)
+    script.receive(Connected(), 0)
+    script.wake(5_000 * MS)
+    script.receive(ItemSpoken(6_000 * MS), 6_000 * MS)
+    script.receive(BurstBegan(7_000 * MS), 7_040 * MS)
+    assert script.wake(7_500 * MS, far_end_talks=False) == []
+    assert script.receive(BurstBegan(8_000 * MS), 8_040 * MS) == []
+    assert script.wake(8_499 * MS) == []
+    assert script.wake(8_500 * MS) == [Say(1)]
+
+
 def test_an_interruption_of_an_answer_too_short_is_said_after_it() -> None:
     """An answer that is over early leaves nothing to interrupt."""
     script = _script(SAY, Item(ItemKind.INTERRUPT, "late", 10_000))

@@ -4,7 +4,7 @@ Definitions, on packets at this phone's own socket:
   response  first audible packet of the answer - last audible packet sent of the utterance
   barge-in  last audible packet of the interrupted speech - first audible packet of the interruption
 A packet is audible when its RMS level is above -50 dBFS; speech begins with the first of three
-audible packets within 100 ms; it is over when nothing was audible for 300 ms (a turn: 1.2 s).
+audible packets within 100 ms; it is over when nothing was audible for 300 ms (a turn: 1.8 s, so that what follows a filler belongs to it).
 """
 
 from __future__ import annotations
@@ -208,7 +208,18 @@ class OutsidePhone:
             lambda: next((each for each in self.bursts() if each[0] > after_ns), None), timeout_s
         )
 
-    def wait_quiet(self, quiet_ms: int = 1_200, timeout_s: float = 30.0) -> bool:
+    def wait_talking(self, talked_ms: int, timeout_s: float = 12.0) -> bool:
+        """Wait until the far end has talked for so long without a pause and still talks."""
+
+        def talking() -> bool | None:
+            runs = self.bursts()
+            if not runs or time.monotonic_ns() - runs[-1][1] > 120 * MS:
+                return None
+            return True if time.monotonic_ns() - runs[-1][0] >= talked_ms * MS else None
+
+        return bool(self._poll(talking, timeout_s))
+
+    def wait_quiet(self, quiet_ms: int = 1_800, timeout_s: float = 30.0) -> bool:
         """Wait until the far end has said something and then nothing for ``quiet_ms``."""
 
         def quiet() -> bool | None:
