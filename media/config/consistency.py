@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from media.config.model import Config, Front
 from media.config.pattern import parse_pattern
+from media.config.queue_checks import check_people, check_queue
 from media.config.read import Problem, Reading, did_you_mean
 from media.config.routing import ActionConfig, MatchConfig, RuleConfig
 from media.config.secrets import Credentials
@@ -46,8 +47,10 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     for name, queue in config.queues.items():
         path = f"queues.{name}"
         _check_reference(f"{path}.hours", "hours", queue.hours, _names(reading, "hours"), reading)
+        check_queue(path, queue, config, reading, _check_reference)
         if queue.on_failure is not None:
             _check_action(f"{path}.on_failure", queue.on_failure, None, rules, reading)
+    check_people(config, reading, _check_reference)
     return warnings
 
 

@@ -20,7 +20,8 @@ from media.config.checks import (
     Port,
 )
 from media.config.front import PHONE_NAME, FrontConfig, PhoneConfig
-from media.config.routing import HoursConfig, QueueConfig
+from media.config.queues import DeskConfig, FeatureKeys, PersonConfig, QueueConfig
+from media.config.routing import HoursConfig
 from media.config.routing import RuleConfig as RuleConfig
 from media.config.trunks import TrunkConfig
 
@@ -199,6 +200,8 @@ class AgentConfig:
     """Said when the caller spoke but no word was understood."""
     goodbye: str = "Thank you for calling. Goodbye."
     filler: tuple[str, ...] = ("One moment.", "Let me see.")
+    human_keys: FeatureKeys = field(default_factory=dict)
+    """Key to the name of a queue: a caller who presses it is put through to people."""
     turn: TurnConfig = field(default_factory=TurnConfig)
     limits: AgentLimits = field(default_factory=AgentLimits)
 
@@ -233,7 +236,11 @@ class Config:
     trunks: dict[str, TrunkConfig] = field(default_factory=dict)
     """Lines to carriers and other switchboards by name."""
     queues: dict[str, QueueConfig] = field(default_factory=dict)
-    """People by name of the queue."""
+    """Queues of people by name."""
+    people: dict[str, PersonConfig] = field(default_factory=dict)
+    """Those who sit in queues, by name."""
+    desk: DeskConfig = field(default_factory=DeskConfig)
+    """How people's phones are called and what they may dial."""
     hours: dict[str, HoursConfig] = field(default_factory=dict)
     """Opening hours by name."""
     phones: Annotated[dict[str, PhoneConfig], EachKey(PHONE_NAME)] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Say what the dial plan, the opening hours and the queues may hold."""
+"""Say what the dial plan and the opening hours may hold."""
 
 from __future__ import annotations
 
@@ -86,17 +86,3 @@ class RuleConfig(ActionConfig):
     """Shown by explain and in call records; other rules refer to it."""
     match: MatchConfig = field(default_factory=MatchConfig)
     """Left out, the rule takes every call."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueConfig:
-    """People who answer callers one after the other."""
-
-    description: str = ""
-    hours: str | None = None
-    """Name under ``hours``; outside them the queue is closed. None is always open."""
-    max_callers: Annotated[int, Between(1, 10_000)] = 50
-    """Callers who wait; one more is refused."""
-    max_wait_s: Annotated[int, Between(1, 86_400, "s")] = 900
-    on_failure: ActionConfig | None = None
-    """Taken when the queue is closed, full, empty of people or too slow."""
