@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 
-from agent.conversation import Conversation, Sessions
+from agent.conversation import Conversation
 from agent.engines.base import ChatMessage, Voice
 from agent.listening import Listening
 from agent.loading import Engines
 from agent.persona import Persona
+from agent.sessions import Sessions
 from agent.speech import SentenceStore, Speech
 from agent.streams import closing
 from media import CordboardError
@@ -46,6 +47,7 @@ from media.paths import socket_address
 from media.wire import AudioFrame
 
 RECONNECT_S = 0.2
+RELOAD_S = 10.0
 WARM_UP_TEXT = "Hello."
 
 log = structlog.get_logger()
@@ -103,27 +105,33 @@ class AgentProcess:
     # ------------------------------------------------------------ getting ready
 
     async def _get_ready(self) -> None:
-        began = time.monotonic()
-        try:
-            self._engines = await self._load(self._config, self._report)
-            for name, persona_config in self._config.agents.items():
-                self._report(f"warming up {name}")
-                voice = self._engines.voice_of(persona_config)
-                store = self._store_of(voice) if self._store_of else None
-                persona = Persona(name, persona_config, Speech(voice, store))
-                await persona.warm_up(self._engines.language_model)
-                await self._rehearse(persona)
-                self._personas[name] = persona
-        except CordboardError as error:
-            # what is missing may be fetched; the supervisor starts us anew
-            log.error("agent_not_ready", reason=str(error))
-            self._report(str(error).splitlines()[0])
-            raise
-        self._ready = True
-        engines = self._engines.names()
-        notes = self._engines.notes
-        self._report("; ".join([", ".join(sorted(set(engines.values()))), *notes]))
-        log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
+        while not self._ready:
+            began = time.monotonic()
+            try:
+                await self._load_all()
+            except CordboardError as error:
+                # what is missing may be fetched meanwhile
+                log.error("agent_not_ready", reason=str(error))
+                self._report(str(error).splitlines()[0])
+                await asyncio.sleep(RELOAD_S)
+                continue
+            self._ready = True
+            engines = self._loaded().names()
+            self._report(
+                "; ".join([", ".join(sorted(set(engines.values()))), *self._loaded().notes])
+            )
+            log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
+
+    async def _load_all(self) -> None:
+        self._engines = await self._load(self._config, self._report)
+        for name, config in self._config.agents.items():
+            self._report(f"warming up {name}")
+            voice = self._engines.voice_of(config)
+            store = self._store_of(voice) if self._store_of else None
+            persona = Persona(name, config, Speech(voice, store))
+            await persona.warm_up(self._engines.language_model)
+            await self._rehearse(persona)
+            self._personas[name] = persona
 
     async def _rehearse(self, persona: Persona) -> None:
         """Run every engine once: the first time is slow, and no caller should have it."""

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from agent.conversation import Conversation, Sessions
+from agent.conversation import Conversation
 from agent.engines.base import ChatMessage, Samples, Transcript
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.playback import Clip
+from agent.sessions import Sessions
 from agent.speech import Speech
 from media.config.model import AgentConfig
 from media.messages import (

@@ -1,0 +1,107 @@
+"""Give way to the caller's voice: carry out what :mod:`agent.interruption` decides (thin shell)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from agent.delivery import Delivery
+from agent.exchange import Telling
+from agent.interruption import Action, Event, Interruption
+from agent.listening import Listening
+from agent.persona import Persona
+from agent.speaking import Speaking
+
+
+class Floor:
+    """Who may speak now.
+
+    Args:
+        persona: says what interrupts.
+        listening: the caller's side.
+        speaking: the agent's side.
+        delivery: the answer that is due.
+        tellings: why each clip is played; when and by what it was silenced is written there.
+        spawn: starts a task of this call.
+        on_yield: called with the arrival of the first packet of the speech that has the floor now.
+        on_cleared: called when the playback is empty.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        persona: Persona,
+        listening: Listening,
+        speaking: Speaking,
+        delivery: Delivery,
+        tellings: dict[int, Telling],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        on_yield: Callable[[int], None],
+        on_cleared: Callable[[], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._turn = persona.config.turn
+        self._core = Interruption(persona.timing.barge_in_ms, self._turn.backchannels)
+        self._listening = listening
+        self._speaking = speaking
+        self._delivery = delivery
+        self._tellings = tellings
+        self._spawn = spawn
+        self._on_yield = on_yield
+        self._on_cleared = on_cleared
+        self._clock = clock
+
+    @property
+    def taken(self) -> bool:
+        """Whether the agent speaks or is about to."""
+        return self._speaking.busy or self._delivery.due
+
+    @property
+    def may_be_interrupted(self) -> bool:
+        """Whether the caller's voice may stop what is being said."""
+        greeting = any(each.source == "greeting" for each in self._speaking.playback.clips)
+        return self._turn.barge_in and not (self._turn.protect_greeting and greeting)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the caller's words may still turn out to be no turn."""
+        return self._core.undecided
+
+    def next_deadline_ns(self) -> int | None:
+        """Return when a tick changes something."""
+        return self._core.next_deadline_ns()
+
+    def receive(self, event: Event) -> None:
+        """Take an event and carry out what follows."""
+        for action in self._core.receive(event, self._clock()):
+            match action:
+                case Action.HOLD:
+                    self._spawn(self._hold())
+                case Action.RESUME:
+                    self._speaking.held = False
+                    self._spawn(self._speaking.resume())
+                    self._delivery.pump()
+                case Action.DISMISS:
+                    self._listening.turns.abandon()
+                case Action.YIELD:
+                    self.give_up(self._core.onset_ns)
+
+    def give_up(self, onset_ns: int) -> None:
+        """Fall silent for good: the caller speaks since then."""
+        since_ns = self._listening.speech_since_ns(onset_ns)
+        for telling in self._tellings.values():
+            telling.speech_since_ns = since_ns
+        self._on_yield(since_ns)
+        self._spawn(self.clear())
+
+    async def clear(self) -> None:
+        """Drop all that is being said."""
+        await self._speaking.clear()
+        self._on_cleared()
+
+    async def _hold(self) -> None:
+        self._speaking.held = True
+        silenced_ns = await self._speaking.hold()
+        for telling in self._tellings.values():
+            telling.silenced_ns = silenced_ns
