@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.loading import Engines
+from agent.process import AgentProcess
+from media import ConfigError
+from media.config.model import AgentConfig, Config, RuleConfig
+from media.link import Link, LinkClosedError, RequestFailedError, connect, listen
+from media.messages import (
+    AgentStatus,
+    AgentStatusRequest,
+    AttachStream,
+    CallAnswered,
+    CallId,
+    ClearPlayback,
+    ClipStarted,
+    ConversationFailed,
+    DetachStream,
+    Done,
+    EndConversation,
+    Message,
+    PlaybackCleared,
+    StartConversation,
+)
+from media.paths import socket_address
+from media.wire import AudioFrame, AudioKind
+from tests.agent.fakes import FakeActivity, FakeModel, FakeRecognizer, FakeTurnModel, FakeVoice
+
+pytestmark = pytest.mark.integration
+
+
+class Activity:
+    """Opens fake voice activity."""
+
+    def open(self) -> FakeActivity:
+        return FakeActivity()
+
+
+@dataclass
+class Media:
+    """Answers like media does, and plays nothing."""
+
+    links: list[Link] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    audio: list[AudioFrame] = field(default_factory=list)
+    server: asyncio.Server | None = None
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = Link(
+            reader,
+            writer,
+            role="media",
+            on_message=self._receive,
+            on_audio=lambda _link, frame: self.audio.append(frame),
+        )
+        self.links.append(link)
+        link.start()
+
+    def _receive(self, link: Link, message: Message, request_id: int | None) -> None:
+        self.messages.append(message)
+        if isinstance(message, ClearPlayback):
+            link.reply(request_id, PlaybackCleared(message.stream, 1, 800, 5))
+        else:
+            link.reply(request_id, Done())
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        for link in self.links:
+            link.close()
+
+
+@dataclass
+class Board:
+    """An agent process with fakes around it."""
+
+    config: Config
+    media: Media
+    edge: Link
+    received: list[Message]
+    engines: Engines
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        for _ in range(500):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it did not happen")
+
+    async def start(self, call: str, stream: int) -> None:
+        await self.edge.request(StartConversation(CallId(call), stream, "support"))
+
+    async def status(self) -> AgentStatus:
+        status = await self.edge.request(AgentStatusRequest())
+        assert isinstance(status, AgentStatus)
+        return status
+
+
+@asynccontextmanager
+async def board(folder: Path, faults: list[Exception] | None = None) -> AsyncIterator[Board]:
+    """Run an agent process whose loading first fails with these faults."""
+    config = Config(
+        agents={"support": AgentConfig(greeting="Hello.", instructions="Help.")},
+        dialplan=(RuleConfig(agent="support"),),
+        run_dir=str(folder / "run"),
+    )
+    engines = Engines(
+        Activity(),
+        FakeTurnModel(),
+        FakeModel({}, first_token_s=0.0, token_s=0.0),
+        {"en": FakeRecognizer([], 0.0)},
+        {("en", None): FakeVoice(0.0)},
+    )
+
+    async def load(_config: Config, report: Callable[[str], None]) -> Engines:
+        report("loading")
+        if faults:
+            raise faults.pop()
+        return engines
+
+    media = Media()
+    media.server = await listen(socket_address(config, "media"), media.accept)
+    process = asyncio.create_task(AgentProcess(config, load).run())
+    received: list[Message] = []
+    edge = None
+    while edge is None:
+        with suppress(OSError):
+            edge = await connect(
+                socket_address(config, "agent"),
+                role="edge",
+                on_message=lambda _link, message, _id: received.append(message),
+            )
+        await asyncio.sleep(0.01)
+    made = Board(config, media, edge, received, engines)
+    try:
+        yield made
+    finally:
+        edge.close()
+        process.cancel()
+        with suppress(asyncio.CancelledError):
+            await process
+        media.stop()
+        await asyncio.sleep(0.05)
+
+
+async def speak(link: Link, stream: int) -> None:
+    """Send half a second of loud audio and as much silence, faster than real time."""
+    for index in range(50):
+        level = 9_000 if index < 25 else 0
+        samples = np.full(160, level, dtype=np.int16)
+        wire_ns = time.monotonic_ns()
+        link.send_audio(AudioFrame(AudioKind.CALLER, stream, 0, index * 160, wire_ns, samples))
+        await asyncio.sleep(0.02)
+
+
+async def test_a_conversation_starts_greets_and_ends(tmp_path: Path) -> None:
+    """Done comes when the greeting is in hand; the greeting's audio follows the answer."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        await made.start("c1", 7)
+        assert AttachStream(7) in made.media.messages
+        assert made.media.audio == []
+        made.edge.send(CallAnswered(CallId("c1"), 1))
+        await made.until(lambda: made.media.audio)
+        assert made.media.audio[0].stream == 7 and made.media.audio[0].clip == 1
+        made.media.links[0].send(ClipStarted(7, 1, 100))
+        await made.edge.request(EndConversation(CallId("c1"), "caller"))
+        await made.until(lambda: DetachStream(7) in made.media.messages)
+        assert (await made.status()).conversations == 0
+
+
+async def test_what_is_missing_is_said_and_calls_are_refused(tmp_path: Path) -> None:
+    """While the engines are not there the status says why, and a call gets 503."""
+    async with board(tmp_path, [ConfigError(["no voice; run: cordboard models fetch"])]) as made:
+        await made.until(
+            lambda: any(
+                isinstance(e, AgentStatus) and "no voice" in e.detail for e in made.received
+            )
+        )
+        assert not (await made.status()).ready
+        with pytest.raises(RequestFailedError, match="no voice") as refusal:
+            await made.start("c1", 7)
+        assert refusal.value.sip_status == 503
+
+
+async def test_lost_media_ends_conversations_and_says_so(tmp_path: Path) -> None:
+    """Without media no conversation goes on; edge hears which ones failed."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        await made.start("c1", 7)
+        made.media.links[0].close()
+        await made.until(lambda: any(isinstance(e, ConversationFailed) for e in made.received))
+        await made.until(lambda: len(made.media.links) == 2)
+        await made.start("c2", 8)
+
+
+async def test_a_fault_in_one_call_leaves_the_others(tmp_path: Path) -> None:
+    """An engine that breaks in one conversation ends that one only."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        await made.start("c1", 7)
+        await made.start("c2", 8)
+        made.media.links[0].send(ClipStarted(7, 1, 100))
+        recognizer = made.engines.recognizers["en"]
+        assert isinstance(recognizer, FakeRecognizer)
+        recognizer.fault = RuntimeError("broken")
+        await speak(made.media.links[0], 7)
+        await made.until(lambda: any(isinstance(e, ConversationFailed) for e in made.received))
+        failed = [e.call_id for e in made.received if isinstance(e, ConversationFailed)]
+        assert failed == ["c1"]
+        made.edge.send(CallAnswered(CallId("c2"), 1))
+        await made.until(lambda: any(each.stream == 8 for each in made.media.audio))
+
+
+async def test_a_lost_edge_ends_its_conversations(tmp_path: Path) -> None:
+    """When edge is gone nobody would end the calls: they end."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        await made.start("c1", 7)
+        made.edge.close()
+        await made.until(lambda: DetachStream(7) in made.media.messages)
+        with pytest.raises(LinkClosedError):
+            await made.status()
