@@ -4,7 +4,8 @@ Definitions, on packets at this phone's own socket:
   response  first audible packet of the answer - last audible packet sent of the utterance
   barge-in  last audible packet of the interrupted speech - first audible packet of the interruption
 A packet is audible when its RMS level is above -50 dBFS; speech begins with the first of three
-audible packets within 100 ms; it is over when nothing was audible for 300 ms (a turn: 1.8 s, so that what follows a filler belongs to it).
+audible packets within 100 ms; it is over when nothing was audible
+for 300 ms; a turn is over after 1.8 s, so that what follows a filler belongs to it.
 """
 
 from __future__ import annotations
