@@ -40,6 +40,7 @@ from edge.ua.messages import (
     UaSettings,
     UaShutdown,
 )
+from edge.ua.refusal import refused
 from edge.ua.route import local_address_toward
 from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
 from media import CordboardError, LocalError
@@ -198,10 +199,14 @@ class Worker:
             assert leg is not None
             headers = {"Warning": error.warning.replace(" ", " cordboard ", 1)}
             self._refuse(leg, error.sip_status, str(error), headers if error.warning else {})
+            self.emit(
+                refused(prm.rdata.wholeMsg, prm.rdata.srcAddress, error.sip_status, str(error))
+            )
         except Exception as error:
             log.error("invite_failed", exc_info=error)
             if leg is not None:
                 self._refuse(leg, 500, "Server Internal Error", {})
+                self.emit(refused(prm.rdata.wholeMsg, prm.rdata.srcAddress, 500, repr(error)))
 
     def _take_invite(self, leg: Leg, rdata: Any) -> None:
         inbound = sum(number > 0 for number in self._legs)
@@ -209,6 +214,8 @@ class Worker:
             self._refused += 1
             retry = {"Retry-After": str(self._retry_after_s)}
             self._refuse(leg, 503, "Service Unavailable", retry)
+            busy = f"{inbound} of {self._callers} callers"
+            self.emit(refused(rdata.wholeMsg, rdata.srcAddress, 503, busy))
             return
         text = parse_message(rdata.wholeMsg)
         if text.sdp:
