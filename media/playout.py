@@ -52,26 +52,29 @@ class _Clip:
 class PlayoutQueue:
     """Clips in order of their opening.
 
-    A clip that runs dry before its end keeps its place; its gap is the caller's to fill.
+    A clip that runs dry before its end keeps its place; its gap is the caller's to fill. A clip
+    that loops is the background: every other clip is heard before it, and it goes on afterwards.
     """
 
     def __init__(self) -> None:
         self.paused = False
         self.refused_samples = 0
         self._clips: deque[_Clip] = deque()
+        self._background: _Clip | None = None
         self._closed: set[int] = set()
         self._queued_samples = 0
 
     @property
     def empty(self) -> bool:
         """True where no clip is open or waiting."""
-        return not self._clips
+        return not self._clips and self._background is None
 
     @property
     def position(self) -> PlayoutPosition:
         """The clip being played and how much of it has left."""
-        if self._clips and self._clips[0].started:
-            return PlayoutPosition(self._clips[0].clip, self._clips[0].position)
+        playing = self._clips[0] if self._clips else self._background
+        if playing is not None and playing.started:
+            return PlayoutPosition(playing.clip, playing.position)
         return PlayoutPosition(0, 0)
 
     def append(self, clip: int, samples: Samples) -> bool:
@@ -108,6 +111,9 @@ class PlayoutQueue:
         self.paused = False
         whole = _Clip(clip, ended=True, loop=loop and len(samples) > 0)
         whole.runs.append(samples)
+        if whole.loop:
+            self._background = whole
+            return
         self._queued_samples = len(samples)
         self._clips.append(whole)
 
@@ -115,6 +121,9 @@ class PlayoutQueue:
         """Drop everything; return where playback was."""
         position = self.position
         self._closed.update(clip.clip for clip in self._clips)
+        if self._background is not None:
+            self._closed.add(self._background.clip)
+        self._background = None
         self._clips.clear()
         self._queued_samples = 0
         return position
@@ -126,8 +135,8 @@ class PlayoutQueue:
             ``int16[length]`` with zeros after the last one (None where nothing plays), how many
             are a clip's, and the events, in order.
         """
-        if not self._clips or self.paused:
-            return None, 0, []
+        if self.paused or not self._clips:
+            return (None, 0, []) if self.paused else self._pop_background(length)
         first = self._clips[0].runs[0] if self._clips[0].runs else None
         if first is not None and len(first) > length and self._clips[0].started:
             return self._pop_fast(length), length, []
@@ -149,15 +158,21 @@ class PlayoutQueue:
             events.append(ClipEvent(clip.clip, ClipStage.FINISHED))
         return (out if filled else None), filled, events
 
+    def _pop_background(self, length: int) -> tuple[Samples | None, int, list[ClipEvent]]:
+        clip = self._background
+        if clip is None:
+            return None, 0, []
+        events = [] if clip.started else [ClipEvent(clip.clip, ClipStage.STARTED)]
+        clip.started = True
+        out = np.zeros(length, dtype=np.int16)
+        return out, self._take(clip, out, 0), events
+
     def _pop_fast(self, length: int) -> Samples:
         clip = self._clips[0]
         run = clip.runs[0]
         clip.runs[0] = run[length:]
         clip.position += length
-        if clip.loop:
-            clip.runs.append(run[:length])
-        else:
-            self._queued_samples -= length
+        self._queued_samples -= length
         return run[:length]
 
     def _take(self, clip: _Clip, out: Samples, filled: int) -> int:
@@ -176,6 +191,8 @@ class PlayoutQueue:
         return filled
 
     def _find(self, clip: int) -> _Clip | None:
+        if self._background is not None and self._background.clip == clip:
+            return self._background
         for each in self._clips:
             if each.clip == clip:
                 return each

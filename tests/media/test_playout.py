@@ -133,3 +133,20 @@ def test_every_sample_leaves_once_and_in_order(sizes: list[int], length: int) ->
         assert samples is not None
         out += samples[:filled].tolist()
     assert out == list(range(at))
+
+
+def test_a_clip_is_heard_over_the_loop_which_then_goes_on() -> None:
+    """An announcement interrupts hold music where it is; the music goes on from there."""
+    queue = PlayoutQueue()
+    queue.play(9, ramp(1_000), loop=True)
+    first, _, events = queue.pop(160)
+    assert first is not None and [each.clip for each in events] == [9]
+    queue.append(1, np.full(160, 77, dtype=np.int16))
+    queue.end(1)
+    said, _, events = queue.pop(160)
+    assert said is not None and set(said) == {77}
+    assert [(each.clip, str(each.stage)) for each in events] == [(1, "started"), (1, "finished")]
+    after, _, _ = queue.pop(160)
+    assert after is not None and list(after) == list(ramp(1_000)[160:320])
+    queue.clear()
+    assert queue.empty and queue.pop(160) == (None, 0, [])
