@@ -16,6 +16,8 @@ any        process or link gone   Kill, WorkerDown, waiting
 =========  =====================  =========================================
 
 With ``front: none`` worker 0 listens on the SIP port and takes all INVITEs from the network.
+Outbound workers come after those that take callers; they listen on ports of their own choosing and
+refuse every INVITE that reaches them.
 """
 
 from __future__ import annotations
@@ -102,10 +104,12 @@ class Pool:
     Args:
         places: how many workers there are.
         callers: ``limits.calls``; None takes what the build allows less one slot for refusing.
+        outbound: further workers, for legs that we place.
     """
 
-    def __init__(self, places: int = 1, callers: int | None = None) -> None:
-        self.places = [Place(number) for number in range(places)]
+    def __init__(self, places: int = 1, callers: int | None = None, outbound: int = 0) -> None:
+        self.places = [Place(number) for number in range(places + outbound)]
+        self.outbound = self.places[places:]
         self._callers = callers
         self._open = False
 

@@ -160,7 +160,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         settings = self._settings
         if action.place:
-            settings = replace(settings, udp_port=0, tcp_port=None)
+            settings = replace(settings, udp_port=0, tcp_port=None, callers=0)
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command(settings, theirs.fileno()),
