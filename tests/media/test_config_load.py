@@ -45,6 +45,7 @@ def test_values_are_converted_by_annotation() -> None:
     """Numbers, booleans, enumerations, lists, null and mappings become what the model says."""
     config = good(
         BASE + "sip: {udp_port: 5_070, tcp_port: null, front: kamailio}\n"
+        "limits: {calls: 12}\n"
         "media: {record: false}\n"
         "trunks:\n  a: {servers: sip.example, limits: {calls_per_second: 2.5}}\n"
     )
