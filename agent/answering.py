@@ -22,11 +22,18 @@ from agent.persona import Persona
 from agent.prompting import write_question
 from agent.streams import closing
 
-KNOWN_COVERAGE = 0.4
-"""Less of a question's weight in the best fact, and nothing is known about it."""
-SURE_COVERAGE = 0.5
-"""So much of it, and the fact itself may stand for an answer that the model got wrong."""
+KNOWN_COVERAGE = 0.5
+"""So much of a question's weight in a fact, and the fact is about it."""
+STRONG_SCORE = 5.0
+STRONG_COVERAGE = 0.2
+"""Two or more telling words shared: then the rest may be words that no fact has."""
 TOKENS_PER_WORD = 2
+
+
+def is_about(match: Match) -> bool:
+    """Say whether a fact that was found is about the question at all."""
+    strong = match.score >= STRONG_SCORE and match.coverage >= STRONG_COVERAGE
+    return strong or match.coverage >= KNOWN_COVERAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Answering:
 
     def _facts(self, words: str, context: str) -> list[Match]:
         found = self._persona.knowledge.find(words, context)
-        return [each for each in found if each.coverage >= KNOWN_COVERAGE]
+        return [each for each in found if is_about(each)]
 
     async def _write(
         self, answer: Answer, history: list[ChatMessage], context: str
@@ -141,7 +148,7 @@ class Answering:
         limit = self._persona.config.limits.max_words
         question = write_question(answer.words, [each.text for each in facts])
         messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
-        guard = Guard(answer.words, [each.text for each in facts], limit)
+        guard = Guard([each.text for each in facts], limit)
         tokens = self._dialogue.generate(messages, max_tokens=TOKENS_PER_WORD * limit)
         async with closing(clauses(self._count(answer, tokens))) as written:
             async for clause in written:
@@ -152,13 +159,8 @@ class Answering:
                     yield admitted
         answer.refused = guard.refused
         if not guard.said:
-            best = facts[0]
-            answer.source = "fact" if best.coverage >= SURE_COVERAGE else "unknown"
-            yield (
-                shorten(best.text, limit)
-                if best.coverage >= SURE_COVERAGE
-                else self._persona.config.unknown
-            )
+            answer.source = "fact"
+            yield shorten(facts[0].text, limit)
 
     async def _count(self, answer: Answer, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
         # generators that are left early are closed at once: that is what stops the model

@@ -9,7 +9,6 @@ end of the turn: before that none of it is played or remembered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -186,11 +185,12 @@ class Conversation:
             self._timer.cancel()
         self._discard()
         self._tasks.cancel()
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(FLUSH_S):
-                if self._speaking.busy:
-                    await self._speaking.clear()
-                await self._flush_words()
+        for last_work in (self._speaking.clear_or_guess(self._clock), self._flush_words()):
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await last_work
+            except Exception as error:  # the call is over: nothing may keep it from being closed
+                log.warning("last_words_lost", call_id=self.call_id, reason=str(error))
         self._media.send(DetachStream(self.stream))
         self._listening.close()
         self._sessions.dialogue.close()
@@ -243,7 +243,8 @@ class Conversation:
 
     def _speech_went_on(self) -> None:
         stop(self._evidence)
-        self._floor.receive(SpeechHeard(self._clock()))
+        if self._floor.undecided:
+            self._floor.receive(SpeechHeard(self._clock()))
         # audio that is ready is kept: what follows may be a breath, and the words the same
         if not self._delivery.complete and not self._delivery.due:
             self._discard()

@@ -51,11 +51,12 @@ class Floor:
         self._on_yield = on_yield
         self._on_cleared = on_cleared
         self._clock = clock
+        self._yielding = False
 
     @property
     def taken(self) -> bool:
         """Whether the agent speaks or is about to."""
-        return self._speaking.busy or self._delivery.due
+        return (self._speaking.busy and not self._yielding) or self._delivery.due
 
     @property
     def may_be_interrupted(self) -> bool:
@@ -92,12 +93,16 @@ class Floor:
         since_ns = self._listening.speech_since_ns(onset_ns)
         for telling in self._tellings.values():
             telling.speech_since_ns = since_ns
+        self._yielding = True
         self._on_yield(since_ns)
         self._spawn(self.clear())
 
     async def clear(self) -> None:
         """Drop all that is being said."""
-        await self._speaking.clear()
+        try:
+            await self._speaking.clear()
+        finally:
+            self._yielding = False
         self._on_cleared()
 
     async def _hold(self) -> None:

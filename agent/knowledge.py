@@ -18,7 +18,7 @@ from agent.words import split_words
 
 K1 = 1.2
 B = 0.2
-LOOKALIKE = 0.8
+LOOKALIKE = 0.85
 NEAR_SCORE = 0.6
 """A further fact counts only when it scores at least so much of the best one."""
 _STOP = frozenset(

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from agent.engines.base import Samples
-from agent.playback import Clip, Playback
+from agent.playback import SAMPLE_HZ, Clip, Playback
+from media import RemoteError
 from media.messages import (
     ClearPlayback,
     ClipEnded,
@@ -109,6 +110,20 @@ class Speaking:
         for clip in self.playback.cleared(reply.clip, reply.position_samples, reply.at_ns, up_to):
             self._on_over(clip)
         return reply.at_ns
+
+    async def clear_or_guess(self, clock: Callable[[], int]) -> None:
+        """Clear at the call's end; where media is gone, time says how much was heard."""
+        if not self.busy:
+            return
+        try:
+            await self.clear()
+        except RemoteError:
+            now_ns = clock()
+            clip = self.playback.clips[0]
+            elapsed_ns = now_ns - clip.started_ns if clip.started_ns else 0
+            position = max(clip.heard_samples, elapsed_ns * SAMPLE_HZ // 1_000_000_000)
+            for gone in self.playback.cleared(clip.number, position, now_ns):
+                self._on_over(gone)
 
     def receive(self, message: ClipStarted | ClipFinished) -> Clip | None:
         """Take what media says of a clip; return the clip, None if it is not one of ours."""

@@ -22,6 +22,7 @@ from agent.playback import Clip
 from agent.sessions import Sessions
 from agent.speech import Speech
 from media.config.model import AgentConfig
+from media.link import LinkClosedError
 from media.messages import (
     CallId,
     ClearPlayback,
@@ -212,6 +213,7 @@ class FakeMedia:
     def __init__(self) -> None:
         self.conversation: Conversation | None = None
         self.paused = False
+        self.gone = False
         self.packets: list[tuple[int, int]] = []
         """(time, clip) of every packet that carried speech."""
         self._queue: dict[int, int] = {}
@@ -234,6 +236,8 @@ class FakeMedia:
 
     async def request(self, message: Message, timeout_s: float = 5.0) -> Message:
         await asyncio.sleep(0.001)
+        if self.gone:
+            raise LinkClosedError("media is gone")
         clip = next(iter(self._queue), 0)
         reply = PlaybackCleared(1, clip, self._position.get(clip, 0), now_ns())
         if isinstance(message, PausePlayback):

@@ -365,3 +365,62 @@ def test_the_last_words_are_kept_at_hang_up() -> None:
     assert [each.text for each in hold_call(script).turns(Speaker.CALLER)] == [
         "How long does the battery last?"
     ]
+
+
+def test_an_okay_after_a_pause_is_an_answer_when_the_agent_is_silent() -> None:
+    """Backchannel words are a turn like any other while nobody else speaks."""
+
+    async def script(phone: Phone) -> None:
+        phone.turn_model.probability = 0.2
+        await phone.say("", 200)
+        await phone.wait(400)
+        await phone.say("Okay.", 400)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    assert [each.text for each in phone.turns(Speaker.CALLER)] == ["Okay."]
+    assert not phone.media.paused
+
+
+def test_the_answer_to_an_interruption_is_prepared_in_the_pause_too() -> None:
+    """After a barge-in the answer is ready as early as after any other turn."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
+        await phone.say("No, what about the warranty?", 1_600)
+        await phone.until_quiet()
+
+    answer = hold_call(script).turns(Speaker.AGENT)[-1]
+    assert answer.text == ANSWERS["warranty"]
+    assert answer.response_ms is not None and answer.response_ms <= 740
+
+
+def test_a_caller_who_goes_on_after_the_decision_is_heard_out() -> None:
+    """A wrong end of turn is made good: the answer stops, both parts are one question, counted."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: len(phone.turns(Speaker.CALLER)) == 1)
+        await phone.wait(120)
+        await phone.say("and the warranty, how long is that?", 1_600)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    first, second = phone.turns(Speaker.CALLER)
+    assert second.detail["cut_offs"] == 1.0 and first.detail["cut_offs"] == 0.0
+    asked = [each.text for each in phone.model.asked[-1] if each.role == "user"]
+    assert any("How long does the battery last?" in each for each in asked)
+
+
+def test_lost_media_still_leaves_what_was_heard() -> None:
+    """When media is gone in the middle of an answer, time says which words were heard."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
+        phone.media.gone = True
+
+    answer = hold_call(script).turns(Speaker.AGENT)[-1]
+    assert answer.interrupted and answer.text
+    assert ANSWERS["battery"].startswith(answer.text)

@@ -13,9 +13,9 @@ FACTS = (
 )
 
 
-def admit(clause: str, question: str = "") -> str | None:
+def admit(clause: str) -> str | None:
     """Check the first clause of an answer."""
-    return Guard(question, FACTS, 25).admit(clause)
+    return Guard(FACTS, 25).admit(clause)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_bare_verdict_is_dropped() -> None:
 
 def test_an_answer_ends_before_it_is_too_long() -> None:
     """The clause that would exceed the limit is not said."""
-    guard = Guard("", FACTS, 8)
+    guard = Guard(FACTS, 8)
     assert guard.admit("The battery lasts about six months.")
     assert guard.admit("The doorbell works with 2.4 gigahertz.") is None
     assert guard.refused == "too long"
@@ -63,7 +63,7 @@ def test_an_answer_ends_before_it_is_too_long() -> None:
 
 def test_nothing_is_stated_without_facts() -> None:
     """No facts, no answer."""
-    assert Guard("", (), 25).admit("The sky is blue.") is None
+    assert Guard((), 25).admit("The sky is blue.") is None
 
 
 def test_markup_and_labels_are_stripped() -> None:

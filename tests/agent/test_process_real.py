@@ -43,7 +43,7 @@ from media.messages import (
 from media.paths import models_dir, socket_address
 from tests.agent.speakers import flite
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 MS = 1_000_000
