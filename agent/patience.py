@@ -86,8 +86,9 @@ class Patience:
         self._filled = False
 
     def filler_played(self, now_ns: int) -> None:
-        """The filler is over and the answer is still not there."""
-        self._waiting_since_ns = now_ns
+        """The filler is over; an answer that is still not there is waited for from now on."""
+        if self._waiting_since_ns is not None:
+            self._waiting_since_ns = now_ns
 
     def answer_came(self) -> None:
         """Audio of the answer is on its way, or nobody waits for one any more."""

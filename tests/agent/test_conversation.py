@@ -275,6 +275,19 @@ def test_a_late_answer_gets_one_filler() -> None:
     assert [each.source for each in said] == ["greeting", "filler", "model"]
 
 
+def test_an_answer_behind_a_filler_is_heard_whole() -> None:
+    """An answer that comes while the filler plays follows it, and nothing follows the answer."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 1.4
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(7_000)
+
+    said = hold_call(script).turns(Speaker.AGENT)
+    assert [each.source for each in said] == ["greeting", "filler", "model"]
+    assert said[-1].text == ANSWERS["battery"]
+
+
 def test_an_answer_that_never_comes_is_given_up() -> None:
     """A model that hangs is given up: the caller hears a sentence, not silence."""
 

@@ -96,3 +96,13 @@ def test_a_caller_with_one_more_question_stays() -> None:
     core.stay()
     assert not core.leaving
     assert core.receive_tick(10_000 * MS) == []
+
+
+def test_an_answer_that_came_during_the_filler_is_not_given_up() -> None:
+    """The end of the filler starts no new wait for what is already queued behind it."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    assert core.receive_tick(FILLER_MS * MS) == [Action.FILL]
+    core.answer_came()
+    core.filler_played(2_500 * MS)
+    assert core.receive_tick(20_000 * MS) == []
