@@ -1,0 +1,57 @@
+"""Say who may log in at the front: desk phones, and trunks that prove themselves by a password."""
+
+from __future__ import annotations
+
+import hashlib
+
+import structlog
+
+from edge.front.board import User
+from media import ConfigError
+from media.config.model import Config
+from media.config.secrets import Credentials
+
+PHONE_REALM = "cordboard"
+
+log = structlog.get_logger()
+
+
+def digest_users(config: Config) -> dict[str, User]:
+    """Return everybody with a password, by digest user name.
+
+    One whose secret cannot be read is left out and logged: the others shall still be let in.
+    """
+    users: dict[str, User] = {}
+    for name, trunk in config.trunks.items():
+        digest = trunk.digest
+        if digest is None:
+            continue
+        challenge = "proxy" if digest.proxy else "www"
+        address = digest.username if digest.accept_register else ""
+        _add(users, digest, digest.username, digest.realm, f"trunk:{name}", challenge, address)
+    for name, phone in config.phones.items():
+        user = phone.username or name
+        _add(users, phone, user, PHONE_REALM, f"phone:{name}", "proxy", name)
+    return users
+
+
+def ha1(user: str, realm: str, password: str) -> str:
+    """Return the digest secret (RFC 7616 section 3.4.2, MD5: what desk phones speak)."""
+    return hashlib.md5(f"{user}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _add(
+    users: dict[str, User],
+    credentials: Credentials,
+    user: str,
+    realm: str,
+    identity: str,
+    challenge: str,
+    address: str,
+) -> None:
+    try:
+        password = credentials.read_password()
+    except ConfigError as error:
+        log.error("password_missing", identity=identity, reason=str(error))
+        return
+    users[user] = User(ha1(user, realm, password), realm, challenge, identity, address)
