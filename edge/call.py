@@ -25,7 +25,8 @@ ended           nothing
 Rules:
 
 1. The first cause fixes the one :class:`Termination`; a later one never replaces it, but for one
-   case: a conversation that breaks because media died is media's loss, whoever tells it first.
+   two cases: a conversation that breaks because media died is media's loss, whoever tells it
+   first; and a caller whose carrier took over the call did not hang up, they were transferred.
    ``ended`` is entered once, with :class:`CallOver` as the last action.
 2. Before the answer a call is rejected with a final status; after it, BYE. A conversation that
    breaks while the caller listens is followed by the apology, then BYE.
@@ -42,20 +43,21 @@ from collections.abc import Callable
 from typing import get_args
 
 from edge import call_actions as do
+from edge.call_end import EndingCall
 from edge.call_events import (
-    CALLER_LEG,
     AgentLost,
     ApologyFinished,
     CallState,
     Confirmed,
     ConversationBroken,
-    ConversationEnded,
     ConversationReady,
     ConversationRefused,
+    ConversationResumed,
     Crashed,
     Disconnected,
     EndReason,
     Event,
+    HandedOver,
     HangUpAsked,
     InviteArrived,
     MediaFailed,
@@ -64,62 +66,24 @@ from edge.call_events import (
     NegotiationFailed,
     Party,
     RtpSilent,
-    StreamClosed,
     StreamReady,
     StreamRefused,
     Termination,
     TimePassed,
+    TransferAsked,
+    TransferOver,
     WorkerLost,
 )
-from edge.call_parts import CallTimers, CallTimes, Leg
-from media import LocalError
-from media.messages import Direction, StreamQuality
-
-MS = 1_000_000
-
-_Q850 = {
-    EndReason.AGENT_GOODBYE: 16,
-    EndReason.AGENT_HANGUP: 16,
-    EndReason.NO_INPUT: 16,
-    EndReason.OPERATOR: 16,
-    EndReason.MAX_DURATION: 102,
-    EndReason.RTP_TIMEOUT: 102,
-    EndReason.NO_ACK: 102,
-}
-"""Q.850 causes: 16 normal clearing, 102 recovery on timer expiry; 41 temporary failure else."""
+from edge.call_parts import IllegalEventError
+from media.messages import Direction
 
 
-class IllegalEventError(LocalError):
-    """An event that cannot happen in this state: a fault of the shell."""
-
-
-class Call:
+class Call(EndingCall):
     """One inbound call.
 
     Args:
         timers: how long it may stay where it is.
     """
-
-    def __init__(self, timers: CallTimers) -> None:
-        self._timers = timers
-        self.state = CallState.NEW
-        self.times = CallTimes()
-        self.legs = {CALLER_LEG: Leg(CALLER_LEG)}
-        self.termination: Termination | None = None
-        self.next_deadline_ns: int | None = None
-        self._conversation_open = False
-        self._port: tuple[str, int] | None = None
-        self._now_ns = 0
-
-    @property
-    def caller(self) -> Leg:
-        """The inbound leg."""
-        return self.legs[CALLER_LEG]
-
-    @property
-    def quality(self) -> StreamQuality | None:
-        """What the caller's audio was like, once media has told it."""
-        return self.caller.quality
 
     def receive(self, event: Event, now_ns: int) -> list[do.Action]:
         """Take one event and return what is to be done, in order.
@@ -166,8 +130,9 @@ class Call:
 
     def _on_no_conversation(self, event: ConversationRefused) -> list[do.Action]:
         self._conversation_open = False
-        status = 503 if event.sip_status == 503 else 480
-        return self._fail(status, EndReason.CONVERSATION_FAILED, event.reason)
+        # 500 is a fault of ours, which the caller may try to get around
+        status = event.sip_status if event.sip_status != 500 else 480
+        return self._fail(status, event.end_reason, event.reason)
 
     # ------------------------------------------------------------ answered
 
@@ -213,11 +178,33 @@ class Call:
     # ------------------------------------------------------------ somebody is lost
 
     def _on_broken(self, event: ConversationBroken) -> list[do.Action]:
+        if self.human.bears(event):
+            return []
         return self._conversation_lost(EndReason.CONVERSATION_FAILED, event.reason)
 
     def _on_agent_lost(self, event: AgentLost) -> list[do.Action]:
         self._conversation_open = False
+        if self.human.bears(event):
+            return []
         return self._conversation_lost(EndReason.AGENT_LOST, event.cause)
+
+    # ------------------------------------------------------------ humans
+
+    def _on_transfer_asked(self, event: TransferAsked) -> list[do.Action]:
+        return self.human.ask(event)
+
+    def _on_transfer_over(self, event: TransferOver) -> list[do.Action]:
+        assert self.caller.stream is not None
+        return self.human.end(event, self.caller.stream)
+
+    def _on_handed_over(self, event: HandedOver) -> list[do.Action]:
+        self.human.open = False
+        return self._end(Termination(Party.SYSTEM, 200, EndReason.TRANSFERRED))
+
+    def _on_resumed(self, event: ConversationResumed) -> list[do.Action]:
+        self.human.returned()
+        self._conversation_open = True
+        return []
 
     def _conversation_lost(self, reason: EndReason, cause: str) -> list[do.Action]:
         if self.state is CallState.APOLOGIZING:
@@ -250,6 +237,10 @@ class Call:
     def _on_disconnected(self, event: Disconnected) -> list[do.Action]:
         self.caller.dialog_gone = True
         answered = self.times.answered_ns is not None
+        if event.refused:
+            cause = event.cause or event.reason
+            refusal = Termination(Party.CALLED, event.sip_status, EndReason.NOT_REACHED, cause)
+            return self._end(refusal)
         if event.by_caller:
             reason = EndReason.CALLER_HANGUP if answered else EndReason.CALLER_CANCELLED
             cause = event.cause
@@ -261,6 +252,8 @@ class Call:
         return self._end(Termination(party, event.sip_status, reason, cause))
 
     def _on_hang_up(self, event: HangUpAsked) -> list[do.Action]:
+        if self.human.open and event.who is Party.AGENT:
+            return []  # said before the AI knew that the caller is with humans
         before = 503 if event.reason is EndReason.SHUTDOWN else 480
         return self._end(Termination(event.who, self._status(before), event.reason, event.cause))
 
@@ -287,73 +280,6 @@ class Call:
             return self._hang_up_after_apology()
         return self._finish()
 
-    def _fail(self, status: int, reason: EndReason, cause: str) -> list[do.Action]:
-        return self._end(Termination(Party.SYSTEM, self._status(status), reason, cause))
-
-    def _status(self, before_answer: int) -> int:
-        """Return the record's status: that of the INVITE's final response."""
-        return before_answer if self.times.answered_ns is None else 200
-
-    def _end(self, termination: Termination) -> list[do.Action]:
-        """Fix the termination and let go of dialog, conversation and stream."""
-        if self.termination is None:
-            self.termination = termination
-        self.state = CallState.ENDING
-        self.times.ended_ns = self._now_ns
-        self._deadline_in(self._timers.ending_ms)
-        actions: list[do.Action] = []
-        if not self.caller.dialog_gone:
-            actions.append(self._release(self.termination))
-        if self._conversation_open:
-            actions.append(do.StopConversation(self.termination.reason))
-        if not self.caller.stream_gone and self.caller.stream is not None:
-            actions.append(do.CloseLegStream(self.caller.stream))
-        return actions + self._finish_when_released()
-
-    def _release(self, termination: Termination) -> do.Action:
-        if self.times.answered_ns is not None:
-            cause = _Q850.get(termination.reason, 41)
-            return do.HangUp(f'Q.850;cause={cause};text="{termination.reason}"')
-        retry = termination.sip_status == 503 and termination.reason in self._timers.retry_reasons
-        return do.Reject(termination.sip_status, retry)
-
-    def _finish_when_released(self) -> list[do.Action]:
-        leg = self.caller
-        if leg.dialog_gone and leg.stream_gone and not self._conversation_open:
-            return self._finish()
-        return []
-
-    def _finish(self) -> list[do.Action]:
-        assert self.termination is not None
-        self.state = CallState.ENDED
-        self.next_deadline_ns = None
-        return [do.CallOver(self.termination)]
-
-    def _while_ending(self, event: Event) -> list[do.Action]:
-        leg = self.caller
-        match event:
-            case Disconnected() | WorkerLost():
-                leg.dialog_gone = True
-            case StreamReady(stream=stream):
-                leg.stream = stream
-                return [do.CloseLegStream(stream)]
-            case StreamRefused() | MediaLost():
-                leg.stream_gone = True
-            case StreamClosed(quality=quality):
-                leg.stream_gone, leg.quality = True, quality
-            case ConversationEnded() | ConversationRefused() | AgentLost():
-                self._conversation_open = False
-        return self._finish_when_released()
-
-    def _give_back(self, event: StreamReady) -> list[do.Action]:
-        return [do.CloseLegStream(event.stream)]
-
-    def _ignore(self, event: Event) -> list[do.Action]:
-        return []
-
-    def _deadline_in(self, milliseconds: int) -> None:
-        self.next_deadline_ns = self._now_ns + milliseconds * MS
-
 
 _Step = Callable[[Call, "Event"], "list[do.Action]"]
 
@@ -370,10 +296,18 @@ def _build_table() -> dict[tuple[CallState, type], _Step]:
         ((s.PREPARING,), ConversationRefused, Call._on_no_conversation),
         ((s.PREPARING, *answered), ConversationBroken, Call._on_broken),
         ((s.ANSWERING,), Confirmed, Call._on_confirmed),
-        (answered, Negotiated, Call._on_negotiated),
-        (answered, NegotiationFailed, Call._on_bad_negotiation),
-        (answered, MediaFailed, Call._on_media_failed),
+        # early media is negotiated before the answer
+        ((s.PREPARING, *answered), Negotiated, Call._on_negotiated),
+        ((s.PREPARING, *answered), NegotiationFailed, Call._on_bad_negotiation),
+        ((s.PREPARING, *answered), MediaFailed, Call._on_media_failed),
         (answered, RtpSilent, Call._on_rtp_silent),
+        ((s.TALKING,), TransferAsked, Call._on_transfer_asked),
+        ((s.TALKING,), TransferOver, Call._on_transfer_over),
+        ((s.TALKING,), HandedOver, Call._on_handed_over),
+        ((s.TALKING,), ConversationResumed, Call._on_resumed),
+        ((s.OFFERED, s.PREPARING, s.ANSWERING, s.APOLOGIZING), TransferAsked, Call._ignore),
+        ((s.APOLOGIZING,), TransferOver, Call._ignore),
+        ((s.APOLOGIZING,), ConversationResumed, Call._ignore),
         ((s.APOLOGIZING,), ApologyFinished, Call._on_apology_finished),
         (live, Disconnected, Call._on_disconnected),
         (live, HangUpAsked, Call._on_hang_up),

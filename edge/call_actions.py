@@ -69,6 +69,29 @@ class Apologize:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginTransfer:
+    """Find a human; answer with TransferOver, or HandedOver."""
+
+    queue: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonTransfer:
+    """The caller is gone: release every phone, then answer with TransferOver or HandedOver."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnToConversation:
+    """Give the caller back to the AI; answer with ConversationResumed or ConversationBroken."""
+
+    stream: int
+    reason: str
+    anew: bool
+    """The conversation was lost: start another one first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Refuse the INVITE finally; ``retry_after`` asks for that header (RFC 3261 20.33)."""
 
@@ -117,6 +140,9 @@ Action = (
     | BeginConversation
     | TellHeld
     | Apologize
+    | BeginTransfer
+    | AbandonTransfer
+    | ReturnToConversation
     | Reject
     | HangUp
     | StopConversation

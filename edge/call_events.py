@@ -30,6 +30,10 @@ class Party(StrEnum):
     CALLER = "caller"
     AGENT = "agent"
     OPERATOR = "operator"
+    HUMAN = "human"
+    """A person whom the caller was put through to."""
+    CALLED = "called"
+    """The far end of a number that we called."""
     SYSTEM = "system"
 
 
@@ -41,6 +45,22 @@ class EndReason(StrEnum):
     AGENT_GOODBYE = "agent_goodbye"
     AGENT_HANGUP = "agent_hangup"
     NO_INPUT = "no_input"
+    HUMAN_HANGUP = "human_hangup"
+    TRANSFERRED = "transferred"
+    """Carrier and phone talk to each other; we are out of it."""
+    VOICEMAIL = "voicemail"
+    """The caller left a message."""
+    CALLBACK = "callback"
+    """The caller will be called back."""
+    NO_HUMAN = "no_human"
+    """Nobody could take the call, and the queue ends it then."""
+    ANNOUNCED = "announced"
+    """The plan's announcement was played to its end."""
+    CALLED_HANGUP = "called_hangup"
+    REJECTED = "rejected"
+    """By the dial plan."""
+    NOT_REACHED = "not_reached"
+    """Nobody answered the number that the plan, or an operator, called."""
     MAX_DURATION = "max_duration"
     OPERATOR = "operator"
     SHUTDOWN = "shutdown"
@@ -109,10 +129,11 @@ class ConversationReady:
 
 @dataclass(frozen=True, slots=True)
 class ConversationRefused:
-    """The agent process cannot hold this conversation."""
+    """What the plan names cannot take this call."""
 
     reason: str
     sip_status: int = 480
+    end_reason: EndReason = EndReason.CONVERSATION_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +177,8 @@ class Disconnected:
     cause: str = ""
     """Received ``Reason`` header."""
     leg: str = CALLER_LEG
+    refused: bool = False
+    """We called, and the far end never answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +233,31 @@ class ApologyFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """The AI, the caller by a key, or the dial plan wants a human."""
+
+    queue: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOver:
+    """The transfer is over; ``reason`` is what the AI goes on with, None where it does not."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Carrier and phone talk to each other: our leg is of no use any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationResumed:
+    """The AI has the caller again."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamClosed:
     """Media closed a leg's stream; no quality where media could not tell it."""
 
@@ -252,6 +300,10 @@ Event = (
     | WorkerLost
     | RtpSilent
     | ApologyFinished
+    | TransferAsked
+    | TransferOver
+    | HandedOver
+    | ConversationResumed
     | StreamClosed
     | ConversationEnded
     | Crashed

@@ -5,7 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edge.call_events import EndReason
+from media import LocalError
 from media.messages import StreamParameters, StreamQuality
+
+Q850 = {
+    EndReason.AGENT_GOODBYE: 16,
+    EndReason.AGENT_HANGUP: 16,
+    EndReason.NO_INPUT: 16,
+    EndReason.OPERATOR: 16,
+    EndReason.HUMAN_HANGUP: 16,
+    EndReason.TRANSFERRED: 16,
+    EndReason.VOICEMAIL: 16,
+    EndReason.CALLBACK: 16,
+    EndReason.NO_HUMAN: 19,
+    EndReason.MAX_DURATION: 102,
+    EndReason.RTP_TIMEOUT: 102,
+    EndReason.NO_ACK: 102,
+}
+"""Q.850 causes: 16 normal clearing, 19 no answer, 102 recovery on timer expiry; else 41."""
+
+
+class IllegalEventError(LocalError):
+    """An event that cannot happen in this state: a fault of the shell."""
 
 
 @dataclass(slots=True)

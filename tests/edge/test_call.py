@@ -13,10 +13,12 @@ from edge.call_events import (
     ConversationEnded,
     ConversationReady,
     ConversationRefused,
+    ConversationResumed,
     Crashed,
     Disconnected,
     EndReason,
     Event,
+    HandedOver,
     HangUpAsked,
     InviteArrived,
     MediaFailed,
@@ -30,6 +32,8 @@ from edge.call_events import (
     StreamRefused,
     Termination,
     TimePassed,
+    TransferAsked,
+    TransferOver,
     WorkerLost,
 )
 from edge.call_parts import CallTimers
@@ -72,6 +76,10 @@ SAMPLES: dict[type, Event] = {
         WorkerLost(),
         RtpSilent(30_000),
         ApologyFinished(),
+        TransferAsked("support", "wants a human"),
+        TransferOver("no_answer"),
+        HandedOver(),
+        ConversationResumed(),
         StreamClosed(QUALITY),
         ConversationEnded(),
         Crashed("ValueError"),
@@ -90,6 +98,16 @@ LEGAL: dict[str, set[CallState]] = {
     "MediaFailed": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
     "RtpSilent": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
     "ApologyFinished": {CallState.APOLOGIZING},
+    "TransferOver": {CallState.TALKING, CallState.APOLOGIZING},
+    "HandedOver": {CallState.TALKING},
+    "ConversationResumed": {CallState.TALKING, CallState.APOLOGIZING},
+    "TransferAsked": {
+        CallState.OFFERED,
+        CallState.PREPARING,
+        CallState.ANSWERING,
+        CallState.TALKING,
+        CallState.APOLOGIZING,
+    },
     "StreamClosed": set(),
     "ConversationEnded": set(),
     "ConversationBroken": {
@@ -178,6 +196,7 @@ def test_no_call_ends_twice_or_unclassified(state: CallState, kind: type) -> Non
         StreamReady(9, "", 1),
     ]
     events += [StreamClosed(None), ConversationEnded(), StreamClosed(None), Disconnected(True, 200)]
+    events += [TransferOver(None)]
     for event in events:
         try:
             over += [a for a in call.receive(event, 10) if isinstance(a, do.CallOver)]

@@ -1,0 +1,358 @@
+"""Place calls to people's phones on workers that take no callers (asyncio shell).
+
+One :class:`OutboundLeg` is one dialog at a worker and one stream at media. Legs are placed on the
+outbound workers only, so they never take the slot that a listening worker keeps for refusing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from edge import sdp
+from edge.call_surroundings import Asked
+from edge.farewell import LostDialog, say_bye
+from edge.pool import Pool, WorkerState
+from edge.ua.messages import (
+    EndedBy,
+    UaCommandFailed,
+    UaConfirmed,
+    UaDial,
+    UaDigit,
+    UaDisconnected,
+    UaHangup,
+    UaNegotiated,
+    UaProgress,
+    UaReferred,
+)
+from edge.workers import WorkerKey
+from media import RemoteError
+from media.messages import (
+    AllocateStream,
+    CallId,
+    CloseStream,
+    ConfigureStream,
+    DtmfReceived,
+    Message,
+    RtpTimedOut,
+    StreamAllocated,
+)
+
+ANSWERED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+"""RFC 3326: the phone shows no missed call."""
+_FAULT = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom to call, and how it is announced."""
+
+    uri: str
+    from_uri: str
+    display: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    user: str = ""
+    password: str = ""
+    proxy: str = ""
+    address: str | None = None
+    """Address to bind and advertise for the audio; None takes media's."""
+
+
+class LegListener(Protocol):
+    """Who wants to know what becomes of a leg."""
+
+    def leg_rings(self, leg: OutboundLeg) -> None:
+        """18x came."""
+
+    def leg_answered(self, leg: OutboundLeg) -> None:
+        """200 came and media knows the far end."""
+
+    def leg_gone(self, leg: OutboundLeg, sip_status: int) -> None:
+        """The dialog is over; told once."""
+
+    def leg_pressed(self, leg: OutboundLeg, digit: str) -> None:
+        """A key, by RFC 4733 or INFO."""
+
+    def leg_referred(self, leg: OutboundLeg, referred: UaReferred) -> None:
+        """The phone asked us to call somebody; it was answered 603."""
+
+
+class OutboundLeg:
+    """One call to a phone.
+
+    Args:
+        call_id: of the call it belongs to.
+        name: ``agent-1``, ``agent-2`` ...
+        destination: whom to call.
+        listener: told what happens.
+        legs: the registry.
+    """
+
+    def __init__(
+        self,
+        call_id: CallId,
+        name: str,
+        destination: Destination,
+        listener: LegListener,
+        legs: OutboundLegs,
+    ) -> None:
+        self.call_id = call_id
+        self.name = name
+        self.destination = destination
+        self.stream: int | None = None
+        self.codec = ""
+        self.confirmed: UaConfirmed | None = None
+        self.key: WorkerKey | None = None
+        self.number = 0
+        self._listener = listener
+        self._legs = legs
+        self._released = False
+        self._gone = False
+        self._configured = False
+        self._told_answer = False
+
+    async def open(self) -> None:
+        """Get a port from media and a slot from a worker, then dial."""
+        media = self._legs.media
+        request = AllocateStream(self.call_id, self.name, self.destination.address)
+        try:
+            answer = await media.request(request)
+        except RemoteError as error:
+            log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason=str(error))
+            self._end(503)
+            return
+        assert isinstance(answer, StreamAllocated)
+        if self._released:
+            media.send(CloseStream(answer.stream))
+            return
+        self.stream = answer.stream
+        place = self._legs.place(self)
+        if place is None:
+            log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason="no free slot")
+            self._end(503)
+            return
+        self.key, self.number = place
+        target = self.destination
+        self.send(
+            UaDial(
+                self.number,
+                target.uri,
+                target.from_uri,
+                answer.address,
+                answer.port,
+                target.display,
+                target.headers,
+                target.codecs,
+                user=target.user,
+                password=target.password,
+                proxy=target.proxy,
+            )
+        )
+
+    def send(self, message: Message) -> None:
+        """Send a message to the worker that holds the dialog."""
+        if self.key is not None:
+            self._legs.send(self.key, message)
+
+    def release(self, *, answered_elsewhere: bool = False) -> None:
+        """End the leg: CANCEL while it rings, BYE afterwards; nobody is told any more."""
+        if self._released or self._gone:
+            return
+        self._released = True
+        headers = {"Reason": ANSWERED_ELSEWHERE} if answered_elsewhere else {}
+        self.send(UaHangup(self.number, headers=headers))
+        self._close_stream()
+
+    def receive(self, message: Message) -> None:
+        """Take news of the worker or of media."""
+        if isinstance(message, UaDisconnected):
+            self._legs.forget(self)
+            self._end(message.sip_status, by=message.by)
+            return
+        if self._released or self._gone:
+            return
+        match message:
+            case UaProgress():
+                self._listener.leg_rings(self)
+            case UaNegotiated():
+                self._legs.spawn(self._configure(message))
+            case UaConfirmed():
+                self.confirmed = message
+                self._tell_answer()
+            case UaDigit(digit=digit) | DtmfReceived(digit=digit):
+                self._listener.leg_pressed(self, digit)
+            case UaReferred():
+                self._listener.leg_referred(self, message)
+            case RtpTimedOut():
+                self._break("no RTP")
+            case UaCommandFailed(command=command, reason=reason):
+                log.warning("command_refused", leg=self.name, command=command, reason=reason)
+                if command == "UaDial":
+                    self._legs.forget(self)
+                    self._end(_FAULT)
+
+    def lose_worker(self) -> None:
+        """The worker died, and the dialog with it; the phone is told by BYE."""
+        if self.confirmed is not None and not self._gone:
+            self._legs.spawn(_say_bye(self.confirmed, self.destination))
+        self._end(_FAULT)
+
+    async def _configure(self, message: UaNegotiated) -> None:
+        try:
+            parameters = sdp.agreed(message.local_sdp, message.remote_sdp)
+            if self.stream is None:
+                return
+            self.codec = parameters.codec
+            await self._legs.media.request(ConfigureStream(self.stream, parameters))
+        except RemoteError as error:
+            self._break(str(error))
+            return
+        self._configured = True
+        self._tell_answer()
+
+    def _tell_answer(self) -> None:
+        whole = self._configured and self.confirmed is not None
+        if whole and not self._told_answer and not self._released and not self._gone:
+            self._told_answer = True
+            self._listener.leg_answered(self)
+
+    def _break(self, reason: str) -> None:
+        if self._released or self._gone:
+            return
+        log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason=reason)
+        self.send(UaHangup(self.number))
+        self._end(_FAULT)
+
+    def _end(self, sip_status: int, by: EndedBy = EndedBy.REMOTE) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        self._close_stream()
+        if not self._released:
+            self._listener.leg_gone(self, sip_status)
+
+    def _close_stream(self) -> None:
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            self._legs.close_stream(stream)
+
+
+class OutboundLegs:
+    """Every outbound leg of the process.
+
+    Args:
+        pool: the workers' books.
+        send: sends a message to one life of a worker.
+        media: where streams come from.
+    """
+
+    def __init__(
+        self, pool: Pool, send: Callable[[WorkerKey, Message], None], media: Asked
+    ) -> None:
+        self.media = media
+        self.send = send
+        self._pool = pool
+        self._numbers = itertools.count(-1, -1)
+        self._by_number: dict[tuple[WorkerKey, int], OutboundLeg] = {}
+        self._by_stream: dict[int, OutboundLeg] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def count(self) -> int:
+        """Legs that hold a slot."""
+        return len(self._by_number)
+
+    def dial(
+        self, call_id: CallId, name: str, destination: Destination, listener: LegListener
+    ) -> OutboundLeg:
+        """Begin a call; news come to the listener, never before this returns."""
+        leg = OutboundLeg(call_id, name, destination, listener, self)
+        self.spawn(leg.open())
+        return leg
+
+    def place(self, leg: OutboundLeg) -> tuple[WorkerKey, int] | None:
+        """Take a slot at the emptiest outbound worker, None where all are full or down."""
+        used: dict[int, int] = {}
+        for key, _ in self._by_number:
+            used[key.place] = used.get(key.place, 0) + 1
+        free = [
+            (used.get(each.number, 0) - each.slots, each.number)
+            for each in self._pool.outbound
+            if each.state is WorkerState.READY and used.get(each.number, 0) < each.slots
+        ]
+        if not free:
+            return None
+        place = self._pool.places[min(free)[1]]
+        key = WorkerKey(place.number, place.generation)
+        number = next(self._numbers)
+        self._by_number[key, number] = leg
+        if leg.stream is not None:
+            self._by_stream[leg.stream] = leg
+        return key, number
+
+    def receive(self, key: WorkerKey, message: Message) -> bool:
+        """Take a worker's message; False where it is about none of our legs."""
+        leg = self._by_number.get((key, int(getattr(message, "leg", 0))))
+        if leg is not None:
+            leg.receive(message)
+        return leg is not None
+
+    def receive_media(self, message: DtmfReceived | RtpTimedOut) -> bool:
+        """Take media's message; False where it is about none of our streams."""
+        leg = self._by_stream.get(message.stream)
+        if leg is not None:
+            leg.receive(message)
+        return leg is not None
+
+    def lose_worker(self, key: WorkerKey) -> None:
+        """End the legs of a life that is over."""
+        for owner, number in [each for each in self._by_number if each[0] == key]:
+            self._by_number.pop((owner, number)).lose_worker()
+
+    def forget(self, leg: OutboundLeg) -> None:
+        """Give a leg's slot back."""
+        if leg.key is not None:
+            self._by_number.pop((leg.key, leg.number), None)
+
+    def close_stream(self, stream: int) -> None:
+        """Close a leg's stream at media."""
+        self._by_stream.pop(stream, None)
+        self.media.send(CloseStream(stream))
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something beside the callers' tasks; what it raises ends up in the log."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("phone_task_failed", error=repr(error), exc_info=error)
+
+
+async def _say_bye(confirmed: UaConfirmed, destination: Destination) -> None:
+    contact = confirmed.remote_contact or destination.uri
+    _, _, hop = contact.partition("@")
+    hop = (hop or contact.partition(":")[2]).partition(";")[0]
+    host, colon, port = hop.rpartition(":")
+    await say_bye(
+        LostDialog(
+            sip_call_id=confirmed.sip_call_id,
+            local_uri=destination.from_uri,
+            local_tag=confirmed.local_tag,
+            remote_uri=destination.uri,
+            remote_tag=confirmed.remote_tag,
+            remote_contact=contact,
+            source=hop if colon else f"{hop}:5060",
+            transport="TCP" if "transport=tcp" in contact.lower() else "UDP",
+        )
+    )
