@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from edge.commands.options import add_config_argument, chosen_config
-from edge.records.models import CallRow, TurnRow
+from edge.records.models import AttemptRow, CallRow, TurnRow
 from edge.records.reader import RecordReader
 
 HELP = "show the call records"
@@ -60,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
         if args.what == "show":
             row = reader.find(args.id)
             turns = list(reader.turns(row.call_id))
-            print(show_json(row, turns) if args.json else show_text(row, turns))
+            attempts = list(reader.attempts(row.call_id))
+            show = show_json if args.json else show_text
+            print(show(row, turns, attempts))
         else:
             rows = list(reader.recent(args.limit))
             counts = reader.turn_counts([each.call_id for each in rows])
@@ -129,13 +132,14 @@ def _length(milliseconds: int | None) -> str:
 # ---------------------------------------------------------------- show
 
 
-def show_json(row: CallRow, turns: list[TurnRow]) -> str:
-    """Return one call with its turns as a JSON object."""
+def show_json(row: CallRow, turns: list[TurnRow], attempts: Sequence[AttemptRow] = ()) -> str:
+    """Return one call with its turns and attempts as a JSON object."""
     said = [_columns(each) | {"detail": json.loads(each.detail)} for each in turns]
-    return json.dumps(_columns(row) | {"turns": said}, ensure_ascii=False)
+    tried = [_columns(each) for each in attempts]
+    return json.dumps(_columns(row) | {"turns": said, "attempts": tried}, ensure_ascii=False)
 
 
-def show_text(row: CallRow, turns: list[TurnRow]) -> str:
+def show_text(row: CallRow, turns: list[TurnRow], attempts: Sequence[AttemptRow] = ()) -> str:
     """Return one call as a transcript for people."""
     facts = [
         ("call", f"{row.call_id}  ({row.direction}, {row.state})"),
@@ -155,7 +159,27 @@ def show_text(row: CallRow, turns: list[TurnRow]) -> str:
         lines.append("")
     for turn in turns:
         lines += _turn_lines(turn)
+    if attempts:
+        lines += ["", "transfer (ms from the decision)"]
+    lines += [_attempt_line(each) for each in attempts]
     return "\n".join(lines)
+
+
+def _attempt_line(row: AttemptRow) -> str:
+    stages = [
+        ("music", row.music_ms),
+        ("dialed", row.dialed_ms),
+        ("ringing", row.ringing_ms),
+        ("answered", row.answered_ms),
+        ("whispered", row.whisper_ended_ms),
+        ("accepted", row.accepted_ms),
+        ("audio", row.connected_ms),
+        ("ended", row.ended_ms),
+    ]
+    known = ", ".join(f"{name} {value}" for name, value in stages if value is not None)
+    status = f" ({row.sip_status})" if row.sip_status else ""
+    who = row.member or "nobody rung"
+    return f"{row.number:>3}  {row.queue}: {who}  {row.outcome}{status}  {known}"
 
 
 def _quality(row: CallRow) -> str | None:
@@ -197,5 +221,5 @@ def _split(turn: TurnRow) -> str:
     return f"  (after the last word: {', '.join(known)})" if known else ""
 
 
-def _columns(row: CallRow | TurnRow) -> dict[str, Any]:
+def _columns(row: CallRow | TurnRow | AttemptRow) -> dict[str, Any]:
     return {each.name: getattr(row, each.name) for each in row.__table__.columns}

@@ -81,6 +81,30 @@ class CallRow(Base):
     recording: Mapped[str | None] = mapped_column(Text)
 
 
+class AttemptRow(Base):
+    """One attempt to reach a human in a call; times are ms from the decision to transfer."""
+
+    __tablename__ = "attempts"
+
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    """From 1 within the call."""
+    queue: Mapped[str]
+    member: Mapped[str]
+    """Empty where the caller waited and nobody was rung."""
+    outcome: Mapped[str]
+    sip_status: Mapped[int]
+    music_ms: Mapped[int | None]
+    dialed_ms: Mapped[int | None]
+    ringing_ms: Mapped[int | None]
+    answered_ms: Mapped[int | None]
+    whisper_ended_ms: Mapped[int | None]
+    accepted_ms: Mapped[int | None]
+    connected_ms: Mapped[int | None]
+    """Two-way audio."""
+    ended_ms: Mapped[int | None]
+
+
 class TurnRow(Base):
     """One thing said in a call."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from edge.records.database import database_path, open_database
-from edge.records.models import CallRow, TurnRow
+from edge.records.models import AttemptRow, CallRow, TurnRow
 from media import LocalError
 
 LAST = "last"
@@ -84,6 +84,14 @@ class RecordReader:
                 .order_by(TurnRow.offset_ms, TurnRow.number)
             )
             return session.scalars(ordered).all()
+
+    def attempts(self, call_id: str) -> Sequence[AttemptRow]:
+        """Return a call's attempts to reach a human, in order."""
+        if not inspect(self._engine).has_table(AttemptRow.__tablename__):
+            return []  # written before there were any
+        with Session(self._engine, expire_on_commit=False) as session:
+            mine = select(AttemptRow).where(AttemptRow.call_id == call_id)
+            return session.scalars(mine.order_by(AttemptRow.number)).all()
 
     def close(self) -> None:
         """Let go of the database."""

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from edge.call_events import EndReason, Party
 from edge.records.database import open_database
-from edge.records.models import CallRow, RecordState, TurnRow
+from edge.records.models import AttemptRow, CallRow, RecordState, TurnRow
 from media import LocalError
 
 RETRY_INTERVAL_S = 1.0
@@ -37,11 +37,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One transaction: a call's changed columns and turns."""
+    """One transaction: a call's changed columns, turns and attempts."""
 
     call: dict[str, Any]
     """Columns of the call, ``call_id`` among them."""
     turns: tuple[dict[str, Any], ...] = ()
+    attempts: tuple[dict[str, Any], ...] = ()
 
 
 class RecordWriter:
@@ -72,9 +73,15 @@ class RecordWriter:
         """Start the thread; opening the database happens there, too."""
         self._thread.start()
 
-    def put(self, call: Mapping[str, Any], turns: tuple[Mapping[str, Any], ...] = ()) -> None:
+    def put(
+        self,
+        call: Mapping[str, Any],
+        turns: tuple[Mapping[str, Any], ...] = (),
+        attempts: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
         """Hand over one transaction; returns at once, order is kept."""
-        self._queue.put(Write(dict(call), tuple(dict(each) for each in turns)))
+        rows = (tuple(dict(each) for each in some) for some in (turns, attempts))
+        self._queue.put(Write(dict(call), *rows))
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Write what was handed over, then end the thread."""
@@ -154,7 +161,7 @@ class RecordWriter:
         for number, line in enumerate(self._spool.read_text("utf-8").splitlines(), 1):
             try:
                 body = json.loads(line)
-                write = Write(body["call"], tuple(body["turns"]))
+                write = Write(body["call"], tuple(body["turns"]), tuple(body.get("attempts", ())))
                 last[write.call["call_id"]] = write
             except (ValueError, KeyError, TypeError) as error:
                 log.warning("spool_line_refused", line=number, reason=str(error))
@@ -178,7 +185,7 @@ class RecordWriter:
 
 
 def store(session: Session, write: Write) -> None:
-    """Insert or update one call and its turns."""
+    """Insert or update one call with its turns and attempts."""
     row = session.get(CallRow, write.call["call_id"])
     if row is None:
         session.add(CallRow(**write.call))
@@ -188,6 +195,8 @@ def store(session: Session, write: Write) -> None:
     session.flush()
     for turn in write.turns:
         session.merge(TurnRow(**turn))
+    for attempt in write.attempts:
+        session.merge(AttemptRow(**attempt))
 
 
 def close_open_records(session: Session, ended_at: str | None) -> None:
