@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from agent import interruption, patience, turn_taking
+from agent.alarm import Alarm
 from agent.answering import Answering
 from agent.call_tasks import CallTasks, stop
 from agent.delivery import Delivery
@@ -132,11 +133,9 @@ class Conversation:
         self._decided_ns = 0
         self._answered = False
         self._leaving = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick, clock)
         self._evidence: asyncio.Task[None] | None = None
         self._partials: asyncio.Task[None] | None = None
-
-    # ------------------------------------------------------------ what comes in
 
     def answered(self) -> None:
         """Greet: the call is up."""
@@ -181,8 +180,7 @@ class Conversation:
         if self.closed:
             return
         self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         self._discard()
         self._tasks.cancel()
         for last_work in (self._speaking.clear_or_guess(self._clock), self._flush_words()):
@@ -205,8 +203,6 @@ class Conversation:
             last = self._listening.audible.last_audible_ns(now_ns) or now_ns
             ended = TurnEnded(text, turns.onset_ns, last, now_ns, 0, turns.speech_ms, 0)
             self._book.caller(Exchange(ended, now_ns, wasted_ms=self._delivery.wasted_ms))
-
-    # ------------------------------------------------------------ the caller's turn
 
     def _take(self, actions: list[turn_taking.Action]) -> None:
         for action in actions:
@@ -294,8 +290,6 @@ class Conversation:
             self._patience.stay()
         self._release(ended)
 
-    # ------------------------------------------------------------ the answer
-
     def _answer_grew(self) -> None:
         if self._delivery.started or not self._delivery.due:
             self._patience.answer_came()
@@ -348,8 +342,6 @@ class Conversation:
         if self._delivery.due:
             self._discard()
 
-    # ------------------------------------------------------------ keys and time
-
     def _enter_keys(self, entry: str) -> None:
         now_ns = self._clock()
         self._listening.turns.abandon()
@@ -370,20 +362,12 @@ class Conversation:
             self._patience.quiet(self._clock())
         else:
             self._patience.busy()
-        deadlines = [
+        self._alarm.set(
             self._listening.turns.next_deadline_ns(),
             self._floor.next_deadline_ns(),
             self._patience.next_deadline_ns(),
             self._entry.next_deadline_ns(),
-        ]
-        soonest_ns = min((each for each in deadlines if each is not None), default=None)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if soonest_ns is not None:
-            # never sooner than 1 ms: an alarm in the past must not keep the loop to itself
-            delay_s = max(0.001, (soonest_ns - self._clock()) / 1e9)
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+        )
 
     def _tick(self) -> None:
         try:
@@ -406,8 +390,6 @@ class Conversation:
         await self._floor.clear()
         self._unasked.say_goodbye("max_duration")
         self._settle()
-
-    # ------------------------------------------------------------ tasks
 
     def fail(self, error: BaseException) -> None:
         """End this conversation: the caller is told by edge, other calls go on."""

@@ -95,6 +95,8 @@ class Delivery:
     def discard(self) -> None:
         """Throw an answer away; what was played of it is the playback's matter."""
         answer, self._answer = self._answer, None
+        if self._clip is not None:
+            self._speaking.end(self._clip)
         self._released, self._clip, self._pushed = None, None, 0
         if answer is not None:
             answer.cancel()

@@ -437,3 +437,20 @@ def test_lost_media_still_leaves_what_was_heard() -> None:
     answer = hold_call(script).turns(Speaker.AGENT)[-1]
     assert answer.interrupted and answer.text
     assert ANSWERS["battery"].startswith(answer.text)
+
+
+def test_hold_in_the_middle_of_an_answer_leaves_no_open_clip() -> None:
+    """What was ready is played out, the rest is dropped, and the call goes on after hold."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.token_s = 0.3
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns)
+        phone.conversation.hold(True)
+        await phone.wait(6_000)
+        phone.conversation.hold(False)
+        phone.model.token_s = 0.02
+        await phone.say("What is the warranty?", 1_200)
+        await phone.until_quiet()
+
+    assert hold_call(script).turns(Speaker.AGENT)[-1].text == ANSWERS["warranty"]
