@@ -25,6 +25,7 @@ from edge.front.addresses import (
 )
 from media import LocalError
 from media.config.model import Config, UnknownSource
+from media.config.trunks import Transport
 
 ANSWER_GRACE_MS = 5_000
 """A worker whose control answers in time is never timed out by Kamailio."""
@@ -172,7 +173,7 @@ def _words(config: Config, interfaces: Sequence[str], folder: Path) -> dict[str,
 
 
 def _tls_text(config: Config) -> str:
-    return f"""[server:default]
+    text = f"""[server:default]
 method = TLSv1.2+
 verify_certificate = no
 require_certificate = no
@@ -183,5 +184,8 @@ private_key = {config.front.tls_key}
 method = TLSv1.2+
 verify_certificate = yes
 require_certificate = yes
-ca_list = /etc/ssl/certs/ca-certificates.crt
 """
+    if any(each.transport is Transport.TLS for each in config.trunks.values()):
+        # read once for each of its processes, which costs seconds: only where it is needed
+        text += f"ca_list = {config.front.tls_ca}\n"
+    return text

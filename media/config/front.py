@@ -23,6 +23,9 @@ class FrontConfig:
     """Certificate chain (PEM); none listens for no TLS."""
     tls_key: PathText | None = None
     """Private key (PEM) without passphrase."""
+    tls_ca: PathText = "/etc/ssl/certs/ca-certificates.crt"
+    """Certificates (PEM) that vouch for trunks with ``transport: tls``; a file with only the
+    carrier's makes Kamailio start seconds sooner."""
     flood_requests: Annotated[int, Between(1, 1_000_000)] = 60
     """Requests outside of calls that a source may send within 2 s; one more bans it. Sources of
     trunks have no such limit."""
