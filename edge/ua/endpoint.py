@@ -104,12 +104,15 @@ class Endpoint:
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
+        if self._settings.contact:
+            config.sipConfig.contactForced = self._settings.contact
         if dial is not None:
             if dial.user:
                 credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
                 config.sipConfig.authCreds.append(credentials)
-            if dial.proxy:
-                config.sipConfig.proxies.append(dial.proxy)
+        proxy = (dial.proxy if dial is not None else "") or self._settings.proxy
+        if proxy:
+            config.sipConfig.proxies.append(proxy)
         account = Account(self._receive)
         account.create(config, dial is None)
         return account

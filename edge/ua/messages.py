@@ -56,6 +56,13 @@ class UaSettings(Message):
     """Inbound legs at once; None takes the build's slots less one, which is kept for refusing."""
     retry_after_s: int = 10
     user_agent: str = "Cordboard"
+    contact: str = ""
+    """Contact URI of every dialog; empty lets pjsua2 write its own address."""
+    proxy: str = ""
+    """Outbound proxy URI of every call, ``sip:host:port;lr``; empty for none."""
+    behind_front: bool = False
+    """INVITEs come from the front alone: take them with every slot, believe what it says of their
+    source, and mark control's refusals as final for it."""
     session_expires_s: int = 1_800
     """RFC 4028 Session-Expires that we ask for; 90 or more."""
     log_level: str = "info"
