@@ -141,3 +141,13 @@ def operation(status: int, reason: str, headers: dict[str, str]) -> pj.CallOpPar
         header.hName, header.hValue = name, value
         parameters.txOption.headers.append(header)
     return parameters
+
+
+def challenge(parameters: pj.CallOpParam, values: tuple[str, ...]) -> None:
+    """Add the challenges of a 401 or 407, one header each (RFC 8760 section 2.1)."""
+    proxy = parameters.statusCode == 407
+    for value in values:
+        header = pj.SipHeader()
+        header.hName = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+        header.hValue = value
+        parameters.txOption.headers.append(header)

@@ -100,6 +100,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         """What media allocated; until then local descriptions wait in ``unsent_sdp``."""
         self.unsent_sdp = ""
         self.late_offer = False
+        self.early = False
+        """Our answer to the INVITE's offer has gone out, in a 183 or in the 200."""
         self.answered = False
         self.ending = False
         """We have asked for the end."""
@@ -116,12 +118,12 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._local_tag = ""
         self._remote_tag = ""
         self._remote_contact = ""
-        self._sip_call_id = ""
+        self.sip_call_id = ""
         self._referred_by = ""
 
     def read_invite(self, text: SipText) -> None:
         """Take over what the INVITE of an inbound leg says."""
-        self._sip_call_id = text.header("call-id")
+        self.sip_call_id = text.header("call-id")
         self._remote_tag = parse_name_address(text.header("from")).tag
         self._remote_contact = parse_name_address(text.header("contact")).uri
         self._remote_sdp = text.sdp
@@ -163,7 +165,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 UaConfirmed(
                     self.number,
                     at_ns,
-                    self._sip_call_id,
+                    self.sip_call_id,
                     self._local_tag,
                     self._remote_tag,
                     self._remote_contact,
@@ -176,7 +178,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
     def onCallState(self, prm: Any) -> None:  # noqa: N802
         """Report the ACK and the end."""
         state = self.getInfo()
-        self._sip_call_id = self._sip_call_id or clean(state.callIdString)
+        self.sip_call_id = self.sip_call_id or clean(state.callIdString)
         if state.state == pj.PJSIP_INV_STATE_CONFIRMED:
             if prm.e.type == pj.PJSIP_EVENT_RX_MSG:
                 self._read(parse_message(prm.e.body.rxMsg.rdata.wholeMsg), received=True)

@@ -266,7 +266,7 @@ class UaRinging(Message):
 
 @dataclass(frozen=True, slots=True)
 class UaAnswer(Message):
-    """Send 200 with media's address."""
+    """Send 200 with media's address, or 183 with it before (early media)."""
 
     leg: int
     media_address: str
@@ -276,6 +276,8 @@ class UaAnswer(Message):
     dtmf_payload_type: int | None = 101
     """Used in our own offers; an answer repeats the offerer's. None turns telephone-event off."""
     ptime_ms: int = 20
+    early: bool = False
+    """Send 183 instead of 200; nothing is sent where the INVITE had no offer (RFC 3261 13.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,8 @@ class UaReject(Message):
     status: int
     reason: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    challenges: tuple[str, ...] = ()
+    """Values of WWW-Authenticate (401) or Proxy-Authenticate (407), one header each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ class _Frame(ctypes.Structure):
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
+    """Return the extension module that pjsua2 has loaded, its functions declared."""
     library = ctypes.CDLL(sys.modules["pjsua2.pjsua2"]._pjsua2.__file__)
     library.pjsip_rdata_get_dlg.argtypes = [ctypes.c_void_p]
     library.pjsip_rdata_get_dlg.restype = ctypes.c_void_p
@@ -43,6 +44,27 @@ def _library() -> ctypes.CDLL:
         ctypes.c_void_p,
     ]
     library.pjmedia_port_get_frame.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Frame)]
+    library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
+    library.pjsip_endpt_register_module.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.pjsip_endpt_create_pool.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_size_t,
+    ]
+    library.pjsip_endpt_create_pool.restype = ctypes.c_void_p
+    library.pjsip_endpt_release_pool.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.pjsip_endpt_release_pool.restype = None
+    library.pjsip_generic_string_hdr_create.argtypes = [ctypes.c_void_p] * 3
+    library.pjsip_generic_string_hdr_create.restype = ctypes.c_void_p
+    library.pjsip_endpt_respond_stateless.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
     return library
 
 
@@ -61,14 +83,14 @@ def tick_conference(port: int) -> None:
     samples = ctypes.create_string_buffer(_FRAME_BYTES)
     address = ctypes.cast(samples, ctypes.c_void_p)
     frame = _Frame(_FRAME_TYPE_NONE, address, _FRAME_BYTES, 0, 0)
-    result = _library().pjmedia_port_get_frame(port, ctypes.byref(frame))
+    result = library().pjmedia_port_get_frame(port, ctypes.byref(frame))
     if result != 0:
         raise LocalError(f"the conference bridge does not run: {result}")
 
 
 def slots() -> int:
     """Return how many calls the build allows at once (``PJSUA_MAX_CALLS``), after ``libInit``."""
-    return int(_library().pjsua_call_get_max_count())
+    return int(library().pjsua_call_get_max_count())
 
 
 def answer_in_dialog(rdata: int, status: int) -> None:
@@ -81,9 +103,9 @@ def answer_in_dialog(rdata: int, status: int) -> None:
     Raises:
         LocalError: there is no dialog, or pjsip would not send.
     """
-    dialog = _library().pjsip_rdata_get_dlg(rdata)
+    dialog = library().pjsip_rdata_get_dlg(rdata)
     if not dialog:
         raise LocalError("a request of a dialog without dialog")
-    result = _library().pjsip_dlg_respond(dialog, rdata, status, None, None, None)
+    result = library().pjsip_dlg_respond(dialog, rdata, status, None, None, None)
     if result != 0:
         raise LocalError(f"pjsip would not answer: {result}")

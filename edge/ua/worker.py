@@ -19,7 +19,8 @@ import structlog
 from edge import sdp
 from edge.ua import pjsip
 from edge.ua.control import ControlLink
-from edge.ua.endpoint import Endpoint, operation
+from edge.ua.endpoint import Endpoint, challenge, operation
+from edge.ua.invite import describe_invite
 from edge.ua.leg import Leg
 from edge.ua.messages import (
     EndedBy,
@@ -30,7 +31,6 @@ from edge.ua.messages import (
     UaHangup,
     UaHeartbeat,
     UaHold,
-    UaInvite,
     UaLimit,
     UaReady,
     UaRefer,
@@ -40,21 +40,21 @@ from edge.ua.messages import (
     UaSettings,
     UaShutdown,
 )
+from edge.ua.received import ReceivedRequests
 from edge.ua.refusal import refused
-from edge.ua.route import local_address_toward
-from edge.ua.sip_text import SipText, clean, parse_message, parse_name_address, quote_display
+from edge.ua.screen import Load, Refused, Screen
+from edge.ua.sip_text import SipText, clean, parse_message, quote_display
 from media import CordboardError, LocalError
 from media.messages import Message
 
 POLL_MS = 10
 HEARTBEAT_NS = 500_000_000
+REFUSALS_TOLD = 20
+"""So many refused INVITEs between two heartbeats are reported one by one; all are counted."""
 GOODBYE_S = 1.5
 """How long the BYEs of a shutdown may take; control expects us gone within 2 s."""
 COLLECT_NS = 10_000_000_000
 """Garbage is collected by hand, in this thread: a destructor in another would kill pjsua2."""
-_PLAIN_INVITE_HEADERS = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type"}
-)
 
 log = structlog.get_logger()
 
@@ -82,7 +82,10 @@ class Worker:
         self._stop = False
         self._heartbeat_ns = 0
         self._collect_ns = 0
+        self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
+        self._screen = Screen(self._load, self._knows, self._note_refused)
+        self._received = ReceivedRequests(self._screen.decide)
         self._commands: dict[type[Message], Callable[[Any], None]] = {
             UaRinging: self._ring,
             UaAnswer: self._answer,
@@ -108,6 +111,7 @@ class Worker:
         self._slots = self._endpoint.slots
         wanted = self._settings.callers
         self._callers = self._slots - 1 if wanted is None else min(wanted, self._slots - 1)
+        self._received.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         gc.collect()
@@ -134,6 +138,7 @@ class Worker:
         now_ns = time.monotonic_ns()
         if now_ns >= self._heartbeat_ns:
             self._heartbeat_ns = now_ns + HEARTBEAT_NS
+            self._refusals_told = 0
             self.emit(UaHeartbeat(now_ns, len(self._legs), self._refused))
 
     def _on_signal(self, *_: object) -> None:
@@ -184,10 +189,27 @@ class Worker:
         new.audio = leg.audio
         new.answered = True
         self._legs[new.number] = new
-        self.emit(self._describe(new, text, source, "UDP", leg.number))
+        self.emit(describe_invite(new.number, text, source, leg.number))
         return new
 
     # ------------------------------------------------------------ inbound
+
+    def _load(self) -> Load:
+        inbound = sum(number > 0 for number in self._legs)
+        full = inbound >= self._callers or len(self._legs) >= self._slots - 1
+        return Load(self._callers, full, self._retry_after_s)
+
+    def _knows(self, sip_call_id: str) -> bool:
+        return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
+
+    def _note_refused(self, invite: Refused) -> None:
+        self._refused += invite.status == 503
+        self._refusals_told += 1
+        if self._refusals_told <= REFUSALS_TOLD:
+            self.emit(refused(invite.text, invite.source, invite.status, invite.reason))
+
+    def _tell_refused(self, rdata: Any, status: int, reason: str) -> None:
+        self.emit(refused(parse_message(rdata.wholeMsg), rdata.srcAddress, status, reason))
 
     def _receive_invite(self, prm: Any) -> None:
         leg: Leg | None = None
@@ -199,14 +221,12 @@ class Worker:
             assert leg is not None
             headers = {"Warning": error.warning.replace(" ", " cordboard ", 1)}
             self._refuse(leg, error.sip_status, str(error), headers if error.warning else {})
-            self.emit(
-                refused(prm.rdata.wholeMsg, prm.rdata.srcAddress, error.sip_status, str(error))
-            )
+            self._tell_refused(prm.rdata, error.sip_status, str(error))
         except Exception as error:
             log.error("invite_failed", exc_info=error)
             if leg is not None:
                 self._refuse(leg, 500, "Server Internal Error", {})
-                self.emit(refused(prm.rdata.wholeMsg, prm.rdata.srcAddress, 500, repr(error)))
+                self._tell_refused(prm.rdata, 500, repr(error))
 
     def _take_invite(self, leg: Leg, rdata: Any) -> None:
         inbound = sum(number > 0 for number in self._legs)
@@ -215,7 +235,7 @@ class Worker:
             retry = {"Retry-After": str(self._retry_after_s)}
             self._refuse(leg, 503, "Service Unavailable", retry)
             busy = f"{inbound} of {self._callers} callers"
-            self.emit(refused(rdata.wholeMsg, rdata.srcAddress, 503, busy))
+            self._tell_refused(rdata, 503, busy)
             return
         text = parse_message(rdata.wholeMsg)
         if text.sdp:
@@ -227,28 +247,7 @@ class Worker:
         leg.number = self._next_leg
         self._legs[leg.number] = leg
         leg.read_invite(text)
-        via = text.header("via").split(" ")[0].rsplit("/", 1)[-1].upper()
-        self.emit(self._describe(leg, text, clean(rdata.srcAddress), via, None))
-
-    def _describe(
-        self, leg: Leg, text: SipText, source: str, transport: str, replaces_leg: int | None
-    ) -> UaInvite:
-        caller = parse_name_address(text.header("from"))
-        return UaInvite(
-            leg=leg.number,
-            sip_call_id=text.header("call-id"),
-            from_uri=caller.uri,
-            from_display=caller.display,
-            to_uri=parse_name_address(text.header("to")).uri,
-            request_uri=text.request_uri,
-            contact_uri=parse_name_address(text.header("contact")).uri,
-            source=source,
-            transport=transport,
-            local_address=local_address_toward(source.rsplit(":", 1)[0].strip("[]")),
-            offer=text.sdp,
-            headers={k: v for k, v in text.headers.items() if k not in _PLAIN_INVITE_HEADERS},
-            replaces_leg=replaces_leg,
-        )
+        self.emit(describe_invite(leg.number, text, clean(rdata.srcAddress), None))
 
     def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
         leg.ending = True
@@ -288,16 +287,19 @@ class Worker:
         leg = self._legs.get(message.leg)
         if leg is None or leg.answered or leg.ending:
             return
+        if message.early and (leg.late_offer or leg.early):
+            return
         leg.audio = _local_audio(message)
-        parameters = operation(200, "", {})
+        parameters = operation(183 if message.early else 200, "", {})
         try:
-            if not leg.late_offer:
+            if not leg.late_offer and not leg.early:
                 parameters.sdp.wholeSdp = leg.first_answer()
             leg.answer(parameters)
         except (pj.Error, CordboardError):
             self._end(leg, UaHangup(leg.number, 488, "Not Acceptable Here"))
             raise
-        leg.answered = True
+        leg.early = True
+        leg.answered = not message.early
 
     def _hang_up(self, message: UaHangup | UaReject) -> None:
         leg = self._legs.get(message.leg)
@@ -308,7 +310,9 @@ class Worker:
         leg.ending = True
         status = 0 if leg.answered or leg.number < 0 else message.status
         try:
-            leg.hangup(operation(status, message.reason if status else "", message.headers))
+            operated = operation(status, message.reason if status else "", message.headers)
+            challenge(operated, getattr(message, "challenges", ()))
+            leg.hangup(operated)
         except pj.Error as error:
             log.warning("hangup_failed", leg=leg.number, reason=error.reason)
 

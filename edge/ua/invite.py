@@ -1,0 +1,44 @@
+"""Describe an INVITE to control."""
+
+from __future__ import annotations
+
+from edge.ua.messages import UaInvite
+from edge.ua.route import local_address_toward
+from edge.ua.sip_text import SipText, parse_name_address
+
+_PLAIN_HEADERS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type"}
+)
+
+
+def describe_invite(leg: int, text: SipText, source: str, replaces_leg: int | None) -> UaInvite:
+    """Say what an INVITE says.
+
+    Args:
+        leg: its number.
+        text: as it was received.
+        source: ``address:port`` that it came from.
+        replaces_leg: the leg that it takes over, if any.
+    """
+    caller = parse_name_address(text.header("from"))
+    return UaInvite(
+        leg=leg,
+        sip_call_id=text.header("call-id"),
+        from_uri=caller.uri,
+        from_display=caller.display,
+        to_uri=parse_name_address(text.header("to")).uri,
+        request_uri=text.request_uri,
+        contact_uri=parse_name_address(text.header("contact")).uri,
+        source=source,
+        transport=transport_of(text),
+        local_address=local_address_toward(source.rsplit(":", 1)[0].strip("[]")),
+        offer=text.sdp,
+        headers={k: v for k, v in text.headers.items() if k not in _PLAIN_HEADERS},
+        replaces_leg=replaces_leg,
+    )
+
+
+def transport_of(text: SipText) -> str:
+    """Return the transport of a message's top Via, ``UDP`` or ``TCP`` or ``TLS``."""
+    protocol, _, _ = text.header("via").replace(" /", "/").replace("/ ", "/").partition(" ")
+    return protocol.rsplit("/", 1)[-1].upper()

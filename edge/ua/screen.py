@@ -1,0 +1,167 @@
+"""Decide which requests are answered before pjsua2 sees them (sans-IO).
+
+===================  ==========================================  ==================================
+request              where                                       answer
+===================  ==========================================  ==================================
+any                  Request-URI neither sip, sips nor tel       416
+INVITE               no dialog, worker full or draining          503, Retry-After
+INVITE               no dialog, body compressed                  415, Accept-Encoding
+INVITE, UPDATE       SDP that is none                            400, Warning 399
+INVITE, UPDATE       SDP without audio or codec of ours          488, Warning 302, 304 or 305
+OPTIONS              no dialog, worker takes no callers          503, Retry-After
+OPTIONS              a dialog of ours                            200, Allow, Accept, Supported
+INFO                 a dialog of ours, Info-Package              469, Recv-Info
+INFO                 a dialog of ours, no body                   200
+INFO                 a dialog of ours, not DTMF                  415, Accept
+methods of others    REGISTER, MESSAGE, PUBLISH, REFER ...       405, Allow
+unknown methods      anywhere                                    501, Allow
+===================  ==========================================  ==================================
+
+Everything else is pjsua2's. A request that comes again gets the answer it got before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge import sdp
+from edge.ua.received import Response
+from edge.ua.sip_text import SipText, parse_message, parse_name_address
+
+ALLOW = "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, INFO, OPTIONS, REFER, NOTIFY, SUBSCRIBE"
+_ACCEPT = "application/sdp, multipart/mixed"
+_SUPPORTED = "100rel, timer, replaces, norefersub"
+_INFO_TYPES = ("application/dtmf-relay", "application/dtmf")
+_SCHEMES = ("sip", "sips", "tel")
+_FOREIGN = frozenset({"REGISTER", "MESSAGE", "PUBLISH"})
+_SERVED = frozenset(ALLOW.split(", "))
+_DIALOG_ONLY = frozenset({"REFER"})
+_REMEMBERED = 512
+"""Refused INVITEs whose repetitions get the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much the worker has taken on."""
+
+    callers: int = 0
+    """Inbound legs that are taken at once; 0 while draining."""
+    full: bool = False
+    retry_after_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An INVITE of no dialog that was answered finally."""
+
+    text: SipText
+    source: str
+    status: int
+    reason: str
+
+
+class Screen:
+    """The decisions.
+
+    Args:
+        load: tells that of the worker.
+        knows: whether a Call-ID is that of a dialog that the worker has.
+        on_refused: told of each refused INVITE that belongs to no dialog, once.
+        warning_agent: the warn-agent of Warning headers (RFC 3261 section 20.43).
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Load],
+        knows: Callable[[str], bool],
+        on_refused: Callable[[Refused], None],
+        warning_agent: str = "cordboard",
+    ) -> None:
+        self._load = load
+        self._knows = knows
+        self._on_refused = on_refused
+        self._agent = warning_agent
+        self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
+
+    def decide(self, message: str, source: str) -> Response | None:
+        """Return the answer to a request, None where it is pjsua2's to give."""
+        text = parse_message(message)
+        method = text.start.split(" ", 1)[0]
+        if method in ("ACK", "CANCEL", "BYE"):
+            return None
+        key = (text.header("call-id"), text.header("cseq"), text.header("via"))
+        if key in self._answered:
+            return self._answered[key]
+        scheme = text.request_uri.partition(":")[0].lower()
+        if text.request_uri and scheme not in _SCHEMES:
+            response: Response | None = Response(416)
+        elif method not in _SERVED:
+            response = Response(405 if method in _FOREIGN else 501, "", (("Allow", ALLOW),))
+        elif parse_name_address(text.header("to")).tag:
+            response = self._inside(method, text)
+        else:
+            response = self._outside(method, text, source)
+        if response is not None and method == "INVITE":
+            self._answered[key] = response
+            if len(self._answered) > _REMEMBERED:
+                self._answered.popitem(last=False)
+        return response
+
+    def _outside(self, method: str, text: SipText, source: str) -> Response | None:
+        if method in _DIALOG_ONLY:
+            return Response(405, "", (("Allow", ALLOW),))
+        load = self._load()
+        if method == "OPTIONS":
+            return None if load.callers else _unavailable(load)
+        if method != "INVITE":
+            return None
+        if load.full and not text.header("replaces"):
+            response: Response | None = _unavailable(load)
+            reason = f"{load.callers} callers already" if load.callers else "draining"
+        elif text.header("content-encoding").lower() not in ("", "identity"):
+            response, reason = Response(415, "", (("Accept-Encoding", "identity"),)), "encoded body"
+        else:
+            response, reason = self._check_offer(text)
+        if response is not None:
+            self._on_refused(Refused(text, source, response.status, reason))
+        return response
+
+    def _inside(self, method: str, text: SipText) -> Response | None:
+        if not self._knows(text.header("call-id")):
+            return None  # pjsip says 481
+        if method in ("INVITE", "UPDATE"):
+            return self._check_offer(text)[0]
+        if method == "OPTIONS":
+            headers = (("Allow", ALLOW), ("Accept", _ACCEPT), ("Supported", _SUPPORTED))
+            return Response(200, "", headers)
+        if method == "INFO":
+            return _info(text)
+        return None
+
+    def _check_offer(self, text: SipText) -> tuple[Response | None, str]:
+        if not text.sdp:
+            return None, ""
+        try:
+            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS)
+        except sdp.SdpError as error:
+            code, _, words = (error.warning or f'399 "{error}"').partition(" ")
+            warning = f"{code} {self._agent} {words}"
+            return Response(error.sip_status, "", (("Warning", warning),)), str(error)
+        return None, ""
+
+
+def _unavailable(load: Load) -> Response:
+    return Response(503, "", (("Retry-After", str(load.retry_after_s)),))
+
+
+def _info(text: SipText) -> Response | None:
+    if text.header("info-package"):
+        return Response(469, "Bad Info Package", (("Recv-Info", ""),))
+    if not text.body.strip():
+        return Response(200)
+    kind = text.header("content-type").partition(";")[0].strip().lower()
+    if kind in _INFO_TYPES:
+        return None
+    return Response(415, "", (("Accept", ", ".join(_INFO_TYPES)),))
