@@ -106,10 +106,9 @@ class Endpoint:
         config.natConfig.sdpNatRewriteUse = 0
         if self._settings.contact:
             config.sipConfig.contactForced = self._settings.contact
-        if dial is not None:
-            if dial.user:
-                credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
-                config.sipConfig.authCreds.append(credentials)
+        if dial is not None and dial.user:
+            credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
+            config.sipConfig.authCreds.append(credentials)
         proxy = (dial.proxy if dial is not None else "") or self._settings.proxy
         if proxy:
             config.sipConfig.proxies.append(proxy)
