@@ -1,9 +1,9 @@
 r"""Place a call with a phone of its own: it speaks, records and measures.
 
-Each --say, --interrupt and --dtmf is one item of the script, in the order given. TEXT is spoken by
-a synthetic voice; a name that ends in .wav is played. The phone waits until the far end is silent
-before it says the next item; --interrupt speaks while the far end is talking, SECONDS after its
-answer began (1.0 unless given).
+Every value of --say, --interrupt and --dtmf is one item of the script, in the order given; name the
+URI before them. TEXT is spoken by a synthetic voice; a name that ends in .wav is played. The phone
+waits until the far end is silent before it says the next item; --interrupt speaks while the far end
+is talking, SECONDS after its answer began (1.0 unless given).
 
   cordboard call sip:100@127.0.0.1:5060 --say "How long does the battery last?" \
       --interrupt "Sorry, what about the warranty?@1.5" --save call.wav
@@ -29,6 +29,7 @@ from edge.phone.speech import FLITE_VOICES, PIPER, default_cache_dir
 
 HELP = "place a call: speak, record, measure"
 _DIGITS = set("0123456789*#ABCDabcd")
+_SCRIPT_OPTIONS = {"--say": "TEXT|WAV", "--interrupt": "TEXT|WAV[@SECONDS]", "--dtmf": "DIGITS"}
 
 
 class _Script(argparse.Action):
@@ -41,12 +42,13 @@ class _Script(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        items = list(namespace.items or [])
+        assert isinstance(values, list)
+        kind = ItemKind(str(option_string).lstrip("-"))
         try:
-            items.append(_parse_item(ItemKind(str(option_string).lstrip("-")), str(values)))
+            said = [_parse_item(kind, str(each)) for each in values]
         except ValueError as error:
             parser.error(str(error))
-        namespace.items = items
+        namespace.items = [*(namespace.items or []), *said]
 
 
 def _parse_item(kind: ItemKind, value: str) -> Item:
@@ -71,9 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("uri", help="whom to call, such as sip:100@127.0.0.1:5060")
     script = parser.add_argument_group("what to say, in order")
-    script.add_argument("--say", action=_Script, dest="items", metavar="TEXT|WAV")
-    script.add_argument("--interrupt", action=_Script, dest="items", metavar="TEXT|WAV[@SECONDS]")
-    script.add_argument("--dtmf", action=_Script, dest="items", metavar="DIGITS")
+    for option, metavar in _SCRIPT_OPTIONS.items():
+        script.add_argument(option, action=_Script, dest="items", metavar=metavar, nargs="+")
     script.add_argument("--voice", default="slt", choices=(*FLITE_VOICES, PIPER))
     script.add_argument(
         "--wait-greeting", type=float, default=10.0, metavar="S",

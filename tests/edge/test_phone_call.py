@@ -113,6 +113,7 @@ def test_digits_leave_as_rfc_4733_events(machine: AnsweringMachine) -> None:
         (["tel:123"], "not a SIP URI"),
         (["sip:1@127.0.0.1:x"], "port that is no number"),
         (["sip:1@127.0.0.1", "--say", "/nowhere/a.wav"], "cannot read"),
+        (["sip:1@127.0.0.1", "--say", "Hello.", "/nowhere/b.wav"], "cannot read /nowhere/b.wav"),
         (["sip:1@127.0.0.1", "--loss", "200"], "percentage"),
     ],
 )
