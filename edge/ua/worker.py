@@ -40,6 +40,7 @@ from edge.ua.messages import (
     UaSettings,
     UaShutdown,
 )
+from edge.ua.proxied import FINAL_HEADER, true_source
 from edge.ua.received import ReceivedRequests
 from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused, Screen
@@ -77,6 +78,7 @@ class Worker:
         self._next_leg = 0
         self._refused = 0
         self._slots = 0
+        self._most = 0
         self._callers = 0
         self._retry_after_s = settings.retry_after_s
         self._stop = False
@@ -109,8 +111,9 @@ class Worker:
         """
         self._endpoint.open()
         self._slots = self._endpoint.slots
+        self._most = self._slots - (0 if self._settings.behind_front else 1)
         wanted = self._settings.callers
-        self._callers = self._slots - 1 if wanted is None else min(wanted, self._slots - 1)
+        self._callers = self._most if wanted is None else min(wanted, self._most)
         self._received.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -189,15 +192,18 @@ class Worker:
         new.audio = leg.audio
         new.answered = True
         self._legs[new.number] = new
-        self.emit(describe_invite(new.number, text, source, leg.number))
+        self.emit(describe_invite(new.number, text, self._source(text, source), leg.number))
         return new
 
     # ------------------------------------------------------------ inbound
 
     def _load(self) -> Load:
         inbound = sum(number > 0 for number in self._legs)
-        full = inbound >= self._callers or len(self._legs) >= self._slots - 1
+        full = inbound >= self._callers or len(self._legs) >= self._most
         return Load(self._callers, full, self._retry_after_s)
+
+    def _source(self, text: SipText, source: str) -> str:
+        return true_source(text.headers, source) if self._settings.behind_front else source
 
     def _knows(self, sip_call_id: str) -> bool:
         return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
@@ -206,10 +212,12 @@ class Worker:
         self._refused += invite.status == 503
         self._refusals_told += 1
         if self._refusals_told <= REFUSALS_TOLD:
-            self.emit(refused(invite.text, invite.source, invite.status, invite.reason))
+            source = self._source(invite.text, invite.source)
+            self.emit(refused(invite.text, source, invite.status, invite.reason))
 
     def _tell_refused(self, rdata: Any, status: int, reason: str) -> None:
-        self.emit(refused(parse_message(rdata.wholeMsg), rdata.srcAddress, status, reason))
+        text = parse_message(rdata.wholeMsg)
+        self.emit(refused(text, self._source(text, rdata.srcAddress), status, reason))
 
     def _receive_invite(self, prm: Any) -> None:
         leg: Leg | None = None
@@ -230,7 +238,7 @@ class Worker:
 
     def _take_invite(self, leg: Leg, rdata: Any) -> None:
         inbound = sum(number > 0 for number in self._legs)
-        if inbound >= self._callers or len(self._legs) >= self._slots - 1:
+        if inbound >= self._callers or len(self._legs) >= self._most:
             self._refused += 1
             retry = {"Retry-After": str(self._retry_after_s)}
             self._refuse(leg, 503, "Service Unavailable", retry)
@@ -247,7 +255,8 @@ class Worker:
         leg.number = self._next_leg
         self._legs[leg.number] = leg
         leg.read_invite(text)
-        self.emit(describe_invite(leg.number, text, clean(rdata.srcAddress), None))
+        source = self._source(text, clean(rdata.srcAddress))
+        self.emit(describe_invite(leg.number, text, source, None))
 
     def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
         leg.ending = True
@@ -310,14 +319,22 @@ class Worker:
         leg.ending = True
         status = 0 if leg.answered or leg.number < 0 else message.status
         try:
-            operated = operation(status, message.reason if status else "", message.headers)
+            operated = operation(
+                status, message.reason if status else "", self._marked(status, message)
+            )
             challenge(operated, getattr(message, "challenges", ()))
             leg.hangup(operated)
         except pj.Error as error:
             log.warning("hangup_failed", leg=leg.number, reason=error.reason)
 
+    def _marked(self, status: int, message: UaHangup | UaReject) -> dict[str, str]:
+        """Return the headers of a refusal; the front shall not ask another worker about it."""
+        if not status or not self._settings.behind_front:
+            return message.headers
+        return {**message.headers, FINAL_HEADER: "1"}
+
     def _dial(self, message: UaDial) -> None:
-        reserve = 1 if self._callers else 0
+        reserve = self._slots - self._most if self._callers else 0
         if message.leg >= 0 or message.leg in self._legs:
             raise LocalError(f"{message.leg} is no number for an outbound leg")
         if len(self._legs) >= self._slots - reserve:
@@ -370,7 +387,7 @@ class Worker:
             leg.xfer(message.refer_to, operation(0, "", message.headers))
 
     def _limit(self, message: UaLimit) -> None:
-        self._callers = max(0, min(message.callers, self._slots - 1))
+        self._callers = max(0, min(message.callers, self._most))
         self._retry_after_s = message.retry_after_s
 
     def _shut_down(self, _: UaShutdown) -> None:
