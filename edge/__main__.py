@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from edge.control import serve
+from edge.dialplan.loading import load_plan
 from media import CordboardError
-from media.config.load import load_config
 from media.log import configure_log
 
 
@@ -19,12 +19,12 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     args = parser.parse_args()
     try:
-        config = load_config(args.config)
+        config, plan = load_plan(args.config)
+        configure_log(config.log, "edge")
+        asyncio.run(serve(config, plan))
     except CordboardError as error:
         print(f"edge: {error}", file=sys.stderr)
         return 1
-    configure_log(config.log, "edge")
-    asyncio.run(serve(config))
     return 0
 
 

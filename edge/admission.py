@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from edge.call_events import EndReason, Party, Termination
-from media import ConfigError
-from media.config.model import Config
 
 RETRY_SHORT_S = 5
 """Retry-After while models load or a process restarts: new calls work again within 10 s."""
 
 
 class Admission:
-    """What the control process knows about everything that a call needs."""
+    """What the control process knows about everything that a call needs.
 
-    def __init__(self) -> None:
+    Args:
+        needs_agent: whether no dial rule serves a call without the agent process.
+    """
+
+    def __init__(self, *, needs_agent: bool = True) -> None:
+        self.needs_agent = needs_agent
         self.media_up = False
         self.agent_up = False
         self.agent_ready = False
@@ -26,6 +29,8 @@ class Admission:
             return "shutting down"
         if not self.media_up:
             return "the media process is not up"
+        if not self.needs_agent:
+            return None
         if not self.agent_up:
             return "the agent process is not up"
         if not self.agent_ready:
@@ -48,15 +53,3 @@ class Admission:
         if closed is None:
             return None
         return Termination(Party.SYSTEM, 503, EndReason.NOT_READY, closed)
-
-
-def answering_agent(config: Config) -> str:
-    """Return the persona that answers: any number goes to the first rule that names one.
-
-    Raises:
-        ConfigError: no rule names a persona.
-    """
-    for rule in config.dialplan:
-        if rule.agent is not None:
-            return rule.agent
-    raise ConfigError(["dialplan: no rule names an agent"])

@@ -168,7 +168,7 @@ class Call(EndingCall):
     def _on_media_failed(self, event: MediaFailed) -> list[do.Action]:
         if self.state is CallState.APOLOGIZING:
             return self._hang_up_after_apology()
-        return self._fail(200, EndReason.MEDIA_FAILED, event.reason)
+        return self._fail(503, EndReason.MEDIA_FAILED, event.reason)
 
     def _on_rtp_silent(self, event: RtpSilent) -> list[do.Action]:
         if self.state is CallState.APOLOGIZING:
@@ -301,6 +301,7 @@ def _build_table() -> dict[tuple[CallState, type], _Step]:
         ((s.PREPARING, *answered), NegotiationFailed, Call._on_bad_negotiation),
         ((s.PREPARING, *answered), MediaFailed, Call._on_media_failed),
         (answered, RtpSilent, Call._on_rtp_silent),
+        ((s.PREPARING,), RtpSilent, Call._ignore),  # who only listens to ringback need not send
         ((s.TALKING,), TransferAsked, Call._on_transfer_asked),
         ((s.TALKING,), TransferOver, Call._on_transfer_over),
         ((s.TALKING,), HandedOver, Call._on_handed_over),

@@ -32,7 +32,6 @@ class Surroundings:
     publish: Callable[[Message], None]
     """Tell the subscribed clients."""
     retry_after_s: Callable[[], int]
-    apology_file: str
     record: bool
     timers: CallTimers
 

@@ -52,19 +52,17 @@ from edge.records.columns import (
     stages,
     turn_columns,
 )
+from edge.trunks.destination import DestinationError, Line
+from edge.trunks.routed import Routed
 from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
 from media import RemoteError
 from media.link import LinkClosedError, RequestFailedError
 from media.messages import (
     AllocateStream,
-    CallAnswered,
-    CallHeld,
     CallId,
     CloseStream,
     ConfigureStream,
-    EndConversation,
     PlayFile,
-    StartConversation,
     StreamAllocated,
     Turn,
 )
@@ -72,8 +70,6 @@ from media.messages import StreamClosed as MediaStreamClosed
 
 APOLOGY_CLIP = 0xFFFF_FFF0
 """Clip number of the apology; the agent counts its own from 1."""
-START_TIMEOUT_S = 180.0
-"""The call's own answer timeout is shorter; this only bounds a reply that never comes."""
 
 log = structlog.get_logger()
 
@@ -91,7 +87,7 @@ class CallTask:
         call_id: ours.
         parties: who calls whom.
         leg: the caller's dialog.
-        agent: persona that answers.
+        routed: where it goes.
         around: the control process.
         on_stream: told the stream's number, so that media's news find the call.
     """
@@ -101,15 +97,19 @@ class CallTask:
         call_id: CallId,
         parties: Parties,
         leg: CallerLeg,
-        agent: str,
+        routed: Routed,
         around: Surroundings,
         on_stream: Callable[[int], None],
     ) -> None:
         self.call_id = call_id
         self.parties = parties
-        self.agent = agent
+        self.routed = routed
+        self.agent = routed.agent or ""
         self.leg = leg
-        self.call = Call(around.timers)
+        self.call = Call(routed.timers or around.timers)
+        self.trunk_counted: str | None = None
+        """Trunk on which this call takes a line."""
+        self._audio: tuple[str, int] | None = None
         self._around = around
         self._on_stream = on_stream
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -187,21 +187,24 @@ class CallTask:
             case do.PrepareConversation(stream):
                 self._spawn(self._prepare(stream))
             case do.Answer(address, port):
-                leg.send(UaAnswer(leg.number, address, port))
+                leg.send(UaAnswer(leg.number, address, port, self.routed.codecs))
             case do.Configure(stream, parameters):
                 self._figures.codec = parameters.codec
                 configure = ConfigureStream(stream, parameters, around.record)
                 self._spawn(self._ask_media(configure))
             case do.BeginConversation(at_ns):
-                around.agent.send(CallAnswered(self.call_id, at_ns))
+                self.routed.destination.answered(at_ns)
                 self._note_answer(at_ns)
             case do.TellHeld(held):
-                around.agent.send(CallHeld(self.call_id, held))
+                self.routed.destination.held(held)
             case do.Apologize(stream):
                 log.error("conversation_lost", verdict=str(self.call.termination))
-                self._spawn(self._ask_media(PlayFile(stream, around.apology_file, APOLOGY_CLIP)))
+                self._spawn(
+                    self._ask_media(PlayFile(stream, self.routed.apology_file, APOLOGY_CLIP))
+                )
             case do.Reject(sip_status, retry_after):
                 headers = {"Retry-After": str(around.retry_after_s())} if retry_after else {}
+                headers |= self.routed.refusal_headers
                 leg.send(UaReject(leg.number, sip_status, headers=headers))
             case do.HangUp(reason_header):
                 leg.send(UaHangup(leg.number, headers={"Reason": reason_header}))
@@ -225,23 +228,30 @@ class CallTask:
             return
         assert isinstance(answer, StreamAllocated)
         self._on_stream(answer.stream)
+        self._audio = (answer.address, answer.port)
         self.post(StreamReady(answer.stream, answer.address, answer.port))
 
     async def _prepare(self, stream: int) -> None:
-        variables = {
-            "caller": self.parties.caller,
-            "called": self.parties.called,
-            "trunk": self.parties.trunk,
-        }
-        request = StartConversation(self.call_id, stream, self.agent, variables)
+        line = Line(
+            self.call_id,
+            stream,
+            self.leg.local_address,
+            self.post,
+            self._spawn,
+            self._open_early_audio,
+        )
         try:
-            await self._around.agent.request(request, START_TIMEOUT_S)
-        except RequestFailedError as error:
-            self.post(ConversationRefused(str(error), error.sip_status))
-        except LinkClosedError as error:
-            self.post(ConversationRefused(str(error), 503))
+            await self.routed.destination.prepare(line)
+        except DestinationError as error:
+            self.routed.refusal_headers |= error.headers
+            self.post(ConversationRefused(str(error), error.sip_status, error.end_reason))
         else:
             self.post(ConversationReady())
+
+    def _open_early_audio(self) -> None:
+        if self._audio is not None and self.call.state is CallState.PREPARING:
+            answer = UaAnswer(self.leg.number, *self._audio, self.routed.codecs, early=True)
+            self.leg.send(answer)
 
     async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
         try:
@@ -252,10 +262,7 @@ class CallTask:
             self.post(MediaFailed(str(error)))
 
     async def _stop_conversation(self, reason: EndReason) -> None:
-        try:
-            await self._around.agent.request(EndConversation(self.call_id, reason), 4.0)
-        except RemoteError as error:
-            log.info("conversation_end_unheard", reason=str(error))
+        await self.routed.destination.end(reason)
         self.post(ConversationEnded())
 
     async def _close_stream(self, stream: int) -> None:
@@ -278,13 +285,16 @@ class CallTask:
     def _open_record(self, invite: InviteArrived) -> None:
         parties = self.parties
         times = replace(self.call.times, offered_ns=time.monotonic_ns())
-        agent = None if invite.refusal is not None else self.agent
-        self._around.records.put(opening(self.call_id, parties, times, self._clock, agent))
+        agent = None if invite.refusal is not None else self.routed.agent
+        columns = opening(self.call_id, parties, times, self._clock, agent)
+        columns |= {"rule": self.routed.rule, "direction": self.routed.direction}
+        self._around.records.put(columns)
         log.info(
             "call_offered",
             sip_call_id=parties.sip_call_id,
             source=parties.source,
             agent=agent,
+            rule=self.routed.rule,
             pii_caller=parties.caller,
             pii_called=parties.called,
         )

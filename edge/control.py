@@ -18,7 +18,7 @@ import structlog
 
 import media
 from edge import sdp
-from edge.admission import RETRY_SHORT_S, Admission, answering_agent
+from edge.admission import RETRY_SHORT_S, Admission
 from edge.call_events import (
     AgentLost,
     ApologyFinished,
@@ -42,12 +42,21 @@ from edge.call_surroundings import CallerLeg, Surroundings
 from edge.call_task import APOLOGY_CLIP, CallTask
 from edge.client_messages import ProcessStatus, Status
 from edge.clients import Clients
+from edge.dialplan.plan import DialPlan
 from edge.farewell import lost_dialog, say_bye
+from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.pool import Pool
 from edge.records.columns import Parties, new_call_id
 from edge.records.writer import RecordWriter
 from edge.status_report import report
+from edge.trunks.carriers import TrunkServers
+from edge.trunks.connecting import Connector
+from edge.trunks.destination import Chain
+from edge.trunks.intake import Intake, TurnedAway
+from edge.trunks.limits import TrunkUse
+from edge.trunks.routed import Routed
+from edge.trunks.routing import Routing
 from edge.ua.messages import (
     EndedBy,
     UaCommandFailed,
@@ -57,6 +66,7 @@ from edge.ua.messages import (
     UaInvite,
     UaNegotiated,
     UaRefused,
+    UaReject,
 )
 from edge.workers import WorkerKey, Workers, worker_settings
 from media import RemoteError
@@ -64,10 +74,10 @@ from media.config.model import Config
 from media.messages import (
     AgentStatus,
     AgentStatusRequest,
-    CallDigit,
     CallId,
     ClipFinished,
     ConversationFailed,
+    DtmfReceived,
     HangupRequested,
     MediaStatusRequest,
     Message,
@@ -93,12 +103,16 @@ class Control:
 
     Args:
         config: loaded, its paths absolute.
+        plan: its dial plan, compiled; None compiles it.
+
+    Raises:
+        ConfigError: a trunk's password cannot be read.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, plan: DialPlan | None = None) -> None:
         self._config = config
-        self._agent_name = answering_agent(config)
-        self._admission = Admission()
+        routing = Routing.compile(config, plan)
+        self._admission = Admission(needs_agent=routing.needs_agent)
         self._engines: dict[str, str] = {}
         self._calls: dict[CallId, CallTask] = {}
         self._legs: dict[tuple[WorkerKey, int], CallTask] = {}
@@ -111,7 +125,7 @@ class Control:
         self._media = self._peer("media", MediaStatusRequest())
         self._agent = self._peer("agent", AgentStatusRequest())
         self._workers = Workers(
-            Pool(1, config.limits.calls),
+            Pool(1, config.limits.calls, outbound_places(config)),
             worker_settings(config),
             on_message=self._on_worker,
             on_down=self._on_worker_down,
@@ -123,19 +137,34 @@ class Control:
             records=self._records,
             publish=self._clients.publish,
             retry_after_s=self._retry_after_s,
-            apology_file=apology_file(config, config.agents[self._agent_name].language),
             record=config.media.record,
             timers=CallTimers(
                 answer_timeout_ms=config.sip.answer_timeout_ms,
                 max_call_ms=config.limits.max_call_s * 1_000,
             ),
         )
+        self._outbound = OutboundLegs(self._workers.pool, self._workers.send, self._media)
+        self._use = TrunkUse()
+        self._use.set_trunks(config.trunks)
+        self._carriers = TrunkServers(config.trunks)
+        connector = Connector(
+            self._media,
+            self._agent,
+            self._outbound,
+            self._use,
+            self._carriers,
+            self._workers.domain,
+            self._retry_after_s,
+        )
+        self._intake = Intake(routing, connector, apology_file, lambda address: None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then release every call and close every record."""
         self._records.start()
         await self._clients.start(socket_address(self._config, "edge"))
-        log.info("control_started", agent=self._agent_name)
+        log.info(
+            "control_started", rules=len(self._config.dialplan), trunks=list(self._config.trunks)
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 serving = [
@@ -197,6 +226,8 @@ class Control:
     # ------------------------------------------------------------ UA workers
 
     def _on_worker(self, key: WorkerKey, message: Message) -> None:
+        if self._outbound.receive(key, message):
+            return
         match message:
             case UaInvite():
                 self._take_call(key, message)
@@ -217,7 +248,7 @@ class Control:
             case UaDigit(leg=leg, digit=digit):
                 task = self._legs.get((key, leg))
                 if task is not None:
-                    self._agent.send(CallDigit(task.call_id, digit))
+                    task.routed.destination.digit(digit)
             case UaCommandFailed(leg=leg, command=command, reason=reason):
                 log.warning("command_refused", leg=leg, command=command, reason=reason)
                 if command == "UaAnswer":
@@ -237,6 +268,7 @@ class Control:
             call.leg.confirmed = confirmed
 
     def _on_worker_down(self, key: WorkerKey, reason: str) -> None:
+        self._outbound.lose_worker(key)
         for owner, leg in [each for each in self._legs if each[0] == key]:
             call = self._legs.pop((owner, leg))
             call.post(WorkerLost(reason))
@@ -247,6 +279,14 @@ class Control:
                 farewell.add_done_callback(self._farewells.discard)
 
     def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
+        invite = self._intake.seen(invite)
+        call_id = new_call_id(time.time_ns())
+        load = len(self._calls) / max(self._workers.pool.limit, 1)
+        taken = self._intake.take(invite, call_id, load)
+        if isinstance(taken, TurnedAway):
+            refuse = UaReject(invite.leg, taken.sip_status, challenges=taken.challenges)
+            self._workers.send(key, refuse)
+            return
         wildcard = self._config.media.address in ("0.0.0.0", "::")
         leg = CallerLeg(
             invite.leg,
@@ -256,12 +296,15 @@ class Control:
         )
         parties = Parties(
             invite.sip_call_id,
-            invite.from_uri,
+            taken.offered.caller_uri,
             invite.request_uri or invite.to_uri,
             invite.source,
             invite.from_display,
+            taken.offered.trunk or "default",
         )
-        task = self._start_call(parties, leg, InviteArrived(self._admission.refusal()))
+        refusal = self._admission.refusal() or taken.refusal
+        task = self._start_call(call_id, parties, leg, taken.routed, InviteArrived(refusal))
+        task.trunk_counted = taken.counted
         self._legs[key, invite.leg] = task
 
     def _record_refused(self, refused: UaRefused) -> None:
@@ -270,19 +313,28 @@ class Control:
         cause = refused.reason
         if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
             reason, cause = EndReason.NOT_READY, closed
-        parties = Parties(refused.sip_call_id, refused.from_uri, refused.to_uri, refused.source)
+        trunk = self._intake.trunk_of(refused.source) or "default"
+        sip_call_id, source = refused.sip_call_id, refused.source
+        parties = Parties(sip_call_id, refused.from_uri, refused.to_uri, source, trunk=trunk)
         leg = CallerLeg(0, lambda message: None, None)
         verdict = Termination(Party.SYSTEM, refused.sip_status, reason, cause)
-        task = self._start_call(parties, leg, InviteArrived(verdict))
+        call_id = new_call_id(time.time_ns())
+        task = self._start_call(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
         task.post(Disconnected(False, refused.sip_status))
 
-    def _start_call(self, parties: Parties, leg: CallerLeg, invite: InviteArrived) -> CallTask:
-        call_id = new_call_id(time.time_ns())
+    def _start_call(
+        self,
+        call_id: CallId,
+        parties: Parties,
+        leg: CallerLeg,
+        routed: Routed,
+        invite: InviteArrived,
+    ) -> CallTask:
         call = CallTask(
             call_id,
             parties,
             leg,
-            self._agent_name,
+            routed,
             self._around,
             lambda stream: self._streams.__setitem__(stream, call),
         )
@@ -296,6 +348,8 @@ class Control:
 
     def _forget(self, call: CallTask) -> None:
         self._calls.pop(call.call_id, None)
+        if call.trunk_counted is not None:
+            self._use.end(call.trunk_counted)
         for stream in [number for number, each in self._streams.items() if each is call]:
             del self._streams[stream]
         for leg in [number for number, each in self._legs.items() if each is call]:
@@ -330,13 +384,22 @@ class Control:
             self._admission.agent_detail = ""
             self._engines = {}
         for call in self._calls.values():
-            call.post(MediaLost(reason) if name == "media" else AgentLost(reason))
+            if name == "media":
+                call.post(MediaLost(reason))
+            elif call.routed.destination.uses_agent:
+                call.post(AgentLost(reason))
         self._on_change()
 
     def _on_media(self, message: Message) -> None:
         match message:
             case ClipFinished(stream=stream, clip=clip) if clip == APOLOGY_CLIP:
                 self._post_stream(stream, ApologyFinished())
+            case ClipFinished(stream=stream, clip=clip) if stream in self._streams:
+                self._streams[stream].routed.destination.clip_finished(clip)
+            case DtmfReceived() | RtpTimedOut() if self._outbound.receive_media(message):
+                pass
+            case DtmfReceived(stream=stream, digit=digit) if stream in self._streams:
+                self._streams[stream].routed.destination.digit(digit, in_audio=True)
             case RtpTimedOut(stream=stream, silent_ms=silent_ms):
                 self._post_stream(stream, RtpSilent(silent_ms))
             case _:
@@ -380,20 +443,26 @@ def _negotiated(message: UaNegotiated) -> Event:
         return NegotiationFailed(str(error))
 
 
-def apology_file(config: Config, language: str) -> str:
-    """Return the WAV that a caller hears whose conversation broke."""
+def outbound_places(config: Config) -> int:
+    """Return how many workers carry legs that we place: none where nothing can be called."""
+    return 1 if any(each.servers for each in config.trunks.values()) else 0
+
+
+def apology_file(config: Config, persona: str | None) -> str:
+    """Return the WAV that a caller hears whose conversation with a persona broke."""
     if config.media.apology_file is not None:
         return config.media.apology_file
+    language = config.agents[persona].language if persona in config.agents else "en"
     sounds = Path(media.__file__).parent / "sounds"
     spoken = sounds / f"apology_{language.partition('-')[0].lower()}.wav"
     return str(spoken if spoken.exists() else sounds / "apology_en.wav")
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, plan: DialPlan | None = None) -> None:
     """Run the control process until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    await Control(config).run(stop)
+    await Control(config, plan).run(stop)

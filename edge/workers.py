@@ -113,6 +113,10 @@ class Workers:
         if life is not None and life.link is not None:
             life.link.send(message)
 
+    def domain(self) -> str:
+        """Return the host part of addresses of ours in headers."""
+        return self._settings.public_address or self._settings.address
+
     def open(self, is_open: bool, retry_after_s: int) -> None:
         """Take callers, or refuse them all."""
         self.retry_after_s = retry_after_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, select
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.orm import Session
 
 from edge.records.models import SCHEMA_VERSION, Base, SchemaVersion
@@ -38,8 +38,25 @@ def open_database(url: str, *, create: bool) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
     if create:
         Base.metadata.create_all(engine)
+    _add_missing_columns(engine)
     _check_version(engine, create)
     return engine
+
+
+def _add_missing_columns(engine: Engine) -> None:
+    """Add the columns that were thought of after a database was made; they may be empty."""
+    known = inspect(engine)
+    there = set(known.get_table_names())
+    for table in Base.metadata.sorted_tables:
+        if table.name not in there:
+            continue
+        present = {each["name"] for each in known.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present and column.nullable:
+                kind = column.type.compile(engine.dialect)
+                with engine.begin() as connection:
+                    statement = f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"
+                    connection.execute(text(statement))
 
 
 def database_path(url: str) -> Path | None:

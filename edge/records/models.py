@@ -52,6 +52,8 @@ class CallRow(Base):
     called: Mapped[str] = mapped_column(Text)
     agent: Mapped[str | None]
     """Persona that answered."""
+    rule: Mapped[str | None]
+    """Dial rule that took the call."""
     codec: Mapped[str | None]
     offered_at: Mapped[str] = mapped_column(index=True)
     ringing_at: Mapped[str | None]

@@ -1,9 +1,7 @@
 import pytest
 
-from edge.admission import Admission, answering_agent
+from edge.admission import Admission
 from edge.call_events import EndReason
-from media import ConfigError
-from media.config.model import AgentConfig, Config, RuleConfig
 
 pytestmark = pytest.mark.unit
 
@@ -47,10 +45,9 @@ def test_a_refusal_is_503_and_says_why() -> None:
     assert refusal.cause == "the media process is not up"
 
 
-def test_the_first_rule_with_an_agent_answers() -> None:
-    """Any number goes to the first persona that the dial plan names."""
-    agents = {"support": AgentConfig("Hello.", "Be brief.")}
-    plan = (RuleConfig(reject=404), RuleConfig(agent="support"))
-    assert answering_agent(Config(agents, plan)) == "support"
-    with pytest.raises(ConfigError):
-        answering_agent(Config(agents, (RuleConfig(reject=404),)))
+def test_a_plan_that_can_do_without_the_agent_process_is_open_without_it() -> None:
+    """Where some rule plays an announcement or calls a number, only media must be up."""
+    admission = Admission(needs_agent=False)
+    assert admission.why_closed() == "the media process is not up"
+    admission.media_up = True
+    assert admission.why_closed() is None

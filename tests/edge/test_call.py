@@ -86,6 +86,13 @@ SAMPLES: dict[type, Event] = {
         TimePassed(),
     )
 }
+LIVE = {
+    CallState.OFFERED,
+    CallState.PREPARING,
+    CallState.ANSWERING,
+    CallState.TALKING,
+    CallState.APOLOGIZING,
+}
 LEGAL: dict[str, set[CallState]] = {
     "InviteArrived": {CallState.NEW},
     "StreamReady": {CallState.OFFERED},
@@ -93,10 +100,10 @@ LEGAL: dict[str, set[CallState]] = {
     "ConversationReady": {CallState.PREPARING},
     "ConversationRefused": {CallState.PREPARING},
     "Confirmed": {CallState.ANSWERING},
-    "Negotiated": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
-    "NegotiationFailed": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
-    "MediaFailed": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
-    "RtpSilent": {CallState.ANSWERING, CallState.TALKING, CallState.APOLOGIZING},
+    "Negotiated": LIVE - {CallState.OFFERED},
+    "NegotiationFailed": LIVE - {CallState.OFFERED},
+    "MediaFailed": LIVE - {CallState.OFFERED},
+    "RtpSilent": LIVE - {CallState.OFFERED},
     "ApologyFinished": {CallState.APOLOGIZING},
     "TransferOver": {CallState.TALKING, CallState.APOLOGIZING},
     "HandedOver": {CallState.TALKING},
@@ -117,13 +124,6 @@ LEGAL: dict[str, set[CallState]] = {
         CallState.APOLOGIZING,
     },
     "Crashed": {CallState.NEW},
-}
-LIVE = {
-    CallState.OFFERED,
-    CallState.PREPARING,
-    CallState.ANSWERING,
-    CallState.TALKING,
-    CallState.APOLOGIZING,
 }
 ANYWHERE_LIVE = [
     "Disconnected",
@@ -276,7 +276,8 @@ def test_a_caller_is_not_left_ringing(state: CallState) -> None:
 @pytest.mark.parametrize(
     ("event", "status", "retry", "reason"),
     [
-        (ConversationRefused("no persona", 404), 480, False, EndReason.CONVERSATION_FAILED),
+        (ConversationRefused("no such number", 404), 404, False, EndReason.CONVERSATION_FAILED),
+            (ConversationRefused("fault", 500), 480, False, EndReason.CONVERSATION_FAILED),
         (ConversationRefused("all taken", 503), 503, True, EndReason.CONVERSATION_FAILED),
         (ConversationBroken("died"), 503, True, EndReason.CONVERSATION_FAILED),
         (AgentLost("gone"), 503, True, EndReason.AGENT_LOST),

@@ -1,0 +1,166 @@
+"""Take INVITEs in: whose they are, what they must prove, whether there is room, where they go.
+
+The order is the order of what it costs: an unknown source is turned away before anything is kept
+of it, credentials are checked before a line is counted, and only then the plan is asked. Who is
+turned away leaves no call record but, for the source's first time, one log line, made for
+fail2ban: ``sip_source_refused source=ADDRESS reason=unknown|flood|bad_password``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from edge.call_events import EndReason, Party, Termination
+from edge.trunks.connecting import Connector
+from edge.trunks.digest import Challenger, Proof, parse_credentials
+from edge.trunks.recognition import host_of
+from edge.trunks.routed import Routed
+from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
+from edge.ua.messages import UaInvite
+from media.config.model import Config, Front
+from media.messages import CallId
+
+IDENTITY_HEADER = "x-cordboard-identity"
+"""Put on by the front: ``trunk:NAME`` of whom it has asked for the password."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """An INVITE that becomes no call."""
+
+    sip_status: int
+    challenges: tuple[str, ...] = ()
+    """Of a 401 or 407."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An INVITE that becomes a call, if only to be refused."""
+
+    routed: Routed
+    offered: Offered
+    refusal: Termination | None
+    counted: str | None
+    """Trunk on which the call counts until it ends."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Decides about every INVITE.
+
+    Args:
+        routing: in force; replaced at a reload.
+        connector: makes destinations.
+        apology_file: the WAV of a persona that broke, by configuration and persona.
+        vouch: told the address of a source that has proved who it is.
+    """
+
+    routing: Routing
+    connector: Connector
+    apology_file: Callable[[Config, str | None], str]
+    vouch: Callable[[str], None]
+    _challenger: Challenger = field(
+        default_factory=lambda: Challenger(secrets.token_bytes(32)), init=False
+    )
+
+    def seen(self, invite: UaInvite) -> UaInvite:
+        """Return the INVITE with the source that it really came from."""
+        if self.routing.config.sip.front is Front.NONE:
+            return invite
+        told = invite.headers.get(SOURCE_HEADER, "").partition(";")[0].strip()
+        return replace(invite, source=told) if told else invite
+
+    def take(self, invite: UaInvite, call_id: CallId, load: float) -> Taken | TurnedAway:
+        """Decide about one INVITE.
+
+        Args:
+            invite: as :meth:`seen` returns it.
+            call_id: ours, for the call that it may become.
+            load: calls in progress divided by the limit.
+        """
+        trunk = self._trunk_of(invite)
+        if isinstance(trunk, TurnedAway):
+            return trunk
+        routing = self.routing
+        offered = routing.offered(invite, trunk)
+        at = datetime.datetime.now(datetime.UTC)
+        decision = routing.decide(offered, at, load)
+        variables = {**offered.variables, **decision.variables}
+        actions = routing.actions(decision, offered, at, load)
+        chain = self.connector.chain(routing, actions, offered, call_id, variables)
+        agent = actions[0].agent if actions else None
+        config = routing.config
+        routed = Routed(
+            chain,
+            agent,
+            decision.rule.label if decision.rule is not None else None,
+            self.apology_file(config, agent),
+            codecs=routing.trunk(trunk).codecs if trunk else ("PCMU", "PCMA"),
+        )
+        if trunk is None:
+            return Taken(routed, offered, None, None)
+        full = self.connector.use.begin(trunk, time.monotonic_ns())
+        if full is None:
+            return Taken(routed, offered, None, trunk)
+        routed.refusal_headers |= full.headers(self.connector.retry_after_s())
+        refusal = Termination(Party.SYSTEM, full.sip_status, EndReason.FULL, full.reason)
+        return Taken(routed, offered, refusal, None)
+
+    def trunk_of(self, source: str) -> str | None:
+        """Return the trunk of an address, None where it has none."""
+        return self.routing.recognition.recognise(source).trunk
+
+    def _trunk_of(self, invite: UaInvite) -> str | TurnedAway | None:
+        routing = self.routing
+        if routing.config.sip.front is Front.KAMAILIO:
+            kind, _, name = invite.headers.get(IDENTITY_HEADER, "").partition(":")
+            if kind == "trunk" and name in routing.config.trunks:
+                return name  # the front has checked the password
+            return routing.recognise(invite).trunk
+        found = routing.recognise(invite)
+        if found.challenge is not None and "authorization" in invite.headers:
+            return self._proved(invite, "authorization", found.challenge)
+        if found.challenge is not None and "proxy-authorization" in invite.headers:
+            return self._proved(invite, "proxy-authorization", found.challenge)
+        if found.challenge is not None and (found.trunk or not routing.admits_unknown()):
+            return self._challenge(invite, found.challenge, stale=False)
+        if found.trunk is not None or routing.admits_unknown():
+            return found.trunk
+        log.warning("sip_source_refused", source=host_of(invite.source), reason="unknown")
+        return TurnedAway(403)
+
+    def _proved(self, invite: UaInvite, header: str, fallback: str) -> str | TurnedAway:
+        given = parse_credentials(invite.headers[header])
+        users = {each.value("username") for each in given}
+        digests = {n: t.digest for n, t in self.routing.config.trunks.items() if t.digest}
+        named = [name for name, digest in digests.items() if digest.username in users]
+        trunk = fallback if fallback in named or not named else named[0]
+        digest = digests[trunk]
+        address = host_of(invite.source)
+        password = self.routing.digest_passwords[trunk]
+        proof = self._challenger.check(
+            given, "INVITE", digest.realm, address, digest.username, password, time.monotonic_ns()
+        )
+        if proof is Proof.RIGHT:
+            self.vouch(address)
+            return trunk
+        if proof is Proof.WRONG:
+            log.warning("sip_source_refused", source=address, reason="bad_password", trunk=trunk)
+            return TurnedAway(403)
+        return self._challenge(invite, trunk, stale=proof is Proof.STALE)
+
+    def _challenge(self, invite: UaInvite, trunk: str, *, stale: bool) -> TurnedAway:
+        digest = self.routing.config.trunks[trunk].digest
+        assert digest is not None
+        values = self._challenger.challenges(
+            digest.realm, host_of(invite.source), time.monotonic_ns(), stale=stale
+        )
+        return TurnedAway(407 if digest.proxy else 401, values)
