@@ -40,7 +40,7 @@ front      free                   callers that may still come, whatever the work
 front      places, open, retry    number of places; 1 where calls are taken at all; Retry-After
 front      passwords, mark        number of users; the life of control that told all this
 lease      control                1, again each second
-ha1 ...    digest user            MD5(user:realm:password), realm, 401 or 407, who it is, address
+ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register
 =========  =====================  ==================================================================
 """
 
@@ -50,7 +50,7 @@ from dataclasses import dataclass, field
 
 from edge.front.rpc import Parameter
 
-TABLES = ("free", "uri", "front", "ha1", "realm", "challenge", "identity", "address")
+TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address")
 """Tables that control fills and that are emptied before it fills them anew."""
 
 Cell = tuple[str, str]
@@ -70,7 +70,7 @@ class Seat:
     """One worker as Kamailio shall see it."""
 
     uri: str
-    """Where it listens, empty while nobody is there."""
+    """Where it listens, empty while nobody does."""
     free: int
     """Callers that it could take now."""
 
@@ -82,8 +82,6 @@ class User:
     ha1: str
     """MD5(user:realm:password), hexadecimal."""
     realm: str
-    challenge: str
-    """``www`` (401) or ``proxy`` (407) for calls; registrations always get 401."""
     identity: str
     """``phone:NAME`` or ``trunk:NAME``."""
     address: str = ""
@@ -161,7 +159,6 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
     for user, each in books.users.items():
         cells["ha1", user] = each.ha1
         cells["realm", user] = each.realm
-        cells["challenge", user] = each.challenge
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address

@@ -114,6 +114,8 @@ def _has_tls(config: Config) -> bool:
 
 def _defines(config: Config) -> list[str]:
     defines = [f"UNKNOWN_{unknown_source(config).name}"]
+    if any(each.digest or each.register for each in config.trunks.values()):
+        defines.append("STRANGERS_PASS")
     if not is_wildcard(config.sip.address):
         defines.append("PIN_SOCKET")
     if config.sip.tcp_port is not None:

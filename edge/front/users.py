@@ -17,21 +17,19 @@ log = structlog.get_logger()
 
 
 def digest_users(config: Config) -> dict[str, User]:
-    """Return everybody with a password, by digest user name.
+    """Return everybody who registers here, by digest user name.
 
-    One whose secret cannot be read is left out and logged: the others shall still be let in.
+    Calls of trunks with a password are challenged by control, which knows the dial plan. One whose
+    secret cannot be read is left out and logged: the others shall still be let in.
     """
     users: dict[str, User] = {}
     for name, trunk in config.trunks.items():
         digest = trunk.digest
-        if digest is None:
-            continue
-        challenge = "proxy" if digest.proxy else "www"
-        address = digest.username if digest.accept_register else ""
-        _add(users, digest, digest.username, digest.realm, f"trunk:{name}", challenge, address)
+        if digest is not None and digest.accept_register:
+            identity = f"trunk:{name}"
+            _add(users, digest, digest.username, digest.realm, identity, digest.username)
     for name, phone in config.phones.items():
-        user = phone.username or name
-        _add(users, phone, user, PHONE_REALM, f"phone:{name}", "proxy", name)
+        _add(users, phone, phone.username or name, PHONE_REALM, f"phone:{name}", name)
     return users
 
 
@@ -46,7 +44,6 @@ def _add(
     user: str,
     realm: str,
     identity: str,
-    challenge: str,
     address: str,
 ) -> None:
     try:
@@ -54,4 +51,4 @@ def _add(
     except ConfigError as error:
         log.error("password_missing", identity=identity, reason=str(error))
         return
-    users[user] = User(ha1(user, realm, password), realm, challenge, identity, address)
+    users[user] = User(ha1(user, realm, password), realm, identity, address)
