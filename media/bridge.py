@@ -64,6 +64,8 @@ class Bridge:
             messages.JoinStreams: self._join,
             messages.SplitStreams: self._split,
             messages.SendDtmf: self._send_dtmf,
+            messages.StartRecording: self._start_recording,
+            messages.StopRecording: self._stop_recording,
             messages.MediaStatusRequest: self._report_status,
             messages.AttachStream: self._attach,
             messages.DetachStream: self._detach,
@@ -97,9 +99,8 @@ class Bridge:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        carry_out = self._answers.get(type(message))
         try:
-            if carry_out is None:
+            if (carry_out := self._answers.get(type(message))) is None:
                 raise RemoteError(f"media does not take {type(message).__name__}")
             link.reply(request_id, carry_out(link, message))
         except RemoteError as error:
@@ -206,13 +207,12 @@ class Bridge:
 
     def _configure(self, _: Link, message: messages.ConfigureStream) -> Message:
         leg = self._leg(message.stream)
-        recording = leg.stream.recording
+        recording = leg.stream.tapes.call
         if not message.record:
             recording = None
         elif recording is None:
-            recording = Recording(
-                leg.recording_path(Path(self._config.recordings_dir)), self._writer
-            )
+            path = leg.recording_path(Path(self._config.recordings_dir))
+            recording = Recording(path, self._writer)
         leg.stream.configure(message.parameters, recording)
         return messages.Done()
 
@@ -251,6 +251,14 @@ class Bridge:
             stream.outbound.dtmf.send(message.digits, message.duration_ms, message.gap_ms)
         except ValueError as error:
             raise RemoteError(str(error), sip_status=400) from error
+        return messages.Done()
+
+    def _start_recording(self, _: Link, message: messages.StartRecording) -> Message:
+        self._leg(message.stream).stream.start_message(Path(message.path), self._writer)
+        return messages.Done()
+
+    def _stop_recording(self, _: Link, message: messages.StopRecording) -> Message:
+        self._leg(message.stream).stream.stop_message()
         return messages.Done()
 
     def _report_status(self, _: Link, __: messages.MediaStatusRequest) -> Message:
@@ -340,10 +348,8 @@ class Bridge:
         return messages.Done()
 
     def _cleared(self, leg: Leg, position: PlayoutPosition) -> Message:
-        number = leg.stream.number
-        return messages.PlaybackCleared(
-            number, position.clip, position.position_samples, time.monotonic_ns()
-        )
+        at = (position.clip, position.position_samples, time.monotonic_ns())
+        return messages.PlaybackCleared(leg.stream.number, *at)
 
     # ------------------------------------------------------------ what streams tell
 

@@ -265,6 +265,24 @@ class PlayFile(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class StartRecording(Message):
+    """Record what the far end says from now on to a file of its own. Reply: Done or Failed.
+
+    Beside the recording of the whole call; WAV, 8 kHz, what is played to the leg on the right.
+    """
+
+    stream: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording(Message):
+    """End what StartRecording began. Reply: Done, whether there was one or not."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
 class JoinStreams(Message):
     """Connect the audio of two legs, each hears the other; Reply: Done or Failed.
 
@@ -503,7 +521,7 @@ class ResumeConversation(Message):
 
     call_id: CallId
     reason: str
-    """A value of ``GaveUp`` (``nobody_here``, ``no_answer``, ``max_wait``, ``full``, ``closed``), or
+    """``nobody_here``, ``no_answer``, ``max_wait``, ``full``, ``closed`` (see ``GaveUp``), or
     ``human_finished``, ``human_lost``, ``cancelled``."""
 
 

@@ -31,10 +31,14 @@ CALLER, AGENT = 0, 1
 
 
 class StereoTimeline:
-    """Two channels on one time axis, taken from the front."""
+    """Two channels on one time axis, taken from the front.
 
-    def __init__(self) -> None:
-        self._base = 0
+    Args:
+        base: where it begins, samples since the stream's start.
+    """
+
+    def __init__(self, base: int = 0) -> None:
+        self._base = base
         self._buffer: NDArray[np.int16] = np.zeros((16_000, 2), dtype=np.int16)
 
     @property
@@ -134,12 +138,13 @@ class Recording:
     Args:
         path: the WAV file.
         writer: shared by all recordings.
+        start_samples: where it begins, since the stream's start.
     """
 
-    def __init__(self, path: Path, writer: RecordingWriter) -> None:
+    def __init__(self, path: Path, writer: RecordingWriter, start_samples: int = 0) -> None:
         self.path = path
         self._writer = writer
-        self._timeline = StereoTimeline()
+        self._timeline = StereoTimeline(start_samples)
         self._closed = False
 
     def add(self, channel: int, position: int, samples: Samples) -> None:
@@ -161,3 +166,47 @@ class Recording:
         if not self._closed:
             self._writer.write(self.path, self._timeline.take(now_samples), last=True)
             self._closed = True
+
+
+class Tapes:
+    """Every recording of one leg: of the whole call, and of a message the far end leaves."""
+
+    def __init__(self) -> None:
+        self.call: Recording | None = None
+        self.path: str | None = None
+        """Of the call's recording, kept after its end."""
+        self._message: Recording | None = None
+
+    def set_call(self, recording: Recording | None, now_samples: int) -> None:
+        """Begin, go on with, or end the recording of the call."""
+        if recording is self.call:
+            return
+        if self.call is not None:
+            self.call.close(now_samples)
+        self.call = recording
+        if recording is not None:
+            self.path = os.fspath(recording.path)
+
+    def set_message(self, recording: Recording | None, now_samples: int) -> None:
+        """Begin a message, or end it."""
+        if self._message is not None:
+            self._message.close(now_samples)
+        self._message = recording
+
+    def add(self, channel: int, position: int, samples: Samples) -> None:
+        """Place samples of a channel."""
+        for each in (self.call, self._message):
+            if each is not None:
+                each.add(channel, position, samples)
+
+    def flush(self, now_samples: int) -> None:
+        """Write what can no longer change."""
+        for each in (self.call, self._message):
+            if each is not None:
+                each.flush(now_samples)
+
+    def close(self, now_samples: int) -> None:
+        """End them all."""
+        for each in (self.call, self._message):
+            if each is not None:
+                each.close(now_samples)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import time
@@ -26,7 +25,7 @@ from media.parameters import check_parameters
 from media.playout import ClipEvent
 from media.ports import PortPair
 from media.quality import mos, rating
-from media.recording import AGENT, CALLER, Recording
+from media.recording import AGENT, CALLER, Recording, RecordingWriter, Tapes
 from media.rtcp import RtcpSession, Sent
 from media.srtp import SrtpError, SrtpSession
 
@@ -89,7 +88,7 @@ class Stream:
             random.getrandbits(32), random.getrandbits(15), random.getrandbits(32)
         )
         self.parameters: StreamParameters | None = None
-        self.recording: Recording | None = None
+        self.tapes = Tapes()
         self.joined_to: Stream | None = None
         self.closed = False
         self.send_errors = 0
@@ -102,7 +101,6 @@ class Stream:
         self._rtcp: RtcpSession | None = None
         self._rtcp_source: Source | None = None
         self._rtcp_foreign = 0
-        self._recording_path: str | None = None
         self._heard_since_ns = 0
         self._timed_out = False
         self._failed = False
@@ -141,7 +139,7 @@ class Stream:
         self.outbound.configure(parameters)
         if not was_receiving:
             self._heard_since_ns = now_ns
-        self._set_recording(recording, now_ns)
+        self.tapes.set_call(recording, self._samples_at(now_ns))
         if first:
             self._housekeeping_ns = now_ns
             self._pacer.add(now_ns, self._send_due)
@@ -161,6 +159,15 @@ class Stream:
             other.joined_to = None
             other.outbound.joined = None
 
+    def start_message(self, path: Path, writer: RecordingWriter) -> None:
+        """Record into another file, from now on."""
+        now_samples = self._samples_at(time.monotonic_ns())
+        self.tapes.set_message(Recording(path, writer, now_samples), now_samples)
+
+    def stop_message(self) -> None:
+        """End that file."""
+        self.tapes.set_message(None, self._samples_at(time.monotonic_ns()))
+
     def close(self) -> StreamQuality:
         """Say goodbye, stop, and return what it was like; the sockets stay open to drain."""
         if self.closed:
@@ -169,8 +176,7 @@ class Stream:
         self.split()
         if self._rtcp is not None:
             self._send_rtcp(self._rtcp.bye(self._sent(), self.inbound.reception, now_ns))
-        if self.recording is not None:
-            self.recording.close(self._samples_at(now_ns))
+        self.tapes.close(self._samples_at(now_ns))
         self.closed = True
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.pair.rtp)
@@ -210,7 +216,7 @@ class Stream:
             send_lateness_p99_ms=self._lateness.percentile_ms(99),
             first_packet_ns=self.inbound.first_packet_ns,
             last_packet_ns=self.inbound.last_packet_ns,
-            recording=self._recording_path,
+            recording=self.tapes.path,
         )
 
     # ------------------------------------------------------------ receiving
@@ -249,8 +255,7 @@ class Stream:
         if self.joined_to is not None and self.joined_to.outbound.joined is not None:
             spread_ms = self.inbound.jitter.delay.spread_ms
             self.joined_to.outbound.joined.receive(frame, spread_ms)
-        if self.recording is not None:
-            self.recording.add(CALLER, frame.position_samples, frame.samples)
+        self.tapes.add(CALLER, frame.position_samples, frame.samples)
 
     def _arm_gap(self) -> None:
         deadline_ns = self.inbound.jitter.gap_deadline_ns
@@ -305,8 +310,7 @@ class Stream:
             self._process_lateness.receive(sent_ns - deadline_ns)
             for event in packet.events:
                 self._listener.stream_clip(self, event, sent_ns)
-        if self.recording is not None:
-            self.recording.add(AGENT, self._samples_at(deadline_ns), packet.samples)
+        self.tapes.add(AGENT, self._samples_at(deadline_ns), packet.samples)
         self._handle_events(self.inbound.poll(now_ns))
         if now_ns >= self._housekeeping_ns:
             self._keep_house(now_ns)
@@ -337,8 +341,7 @@ class Stream:
 
     def _keep_house(self, now_ns: int) -> None:
         self._housekeeping_ns = now_ns + 500_000_000
-        if self.recording is not None:
-            self.recording.flush(self._samples_at(now_ns))
+        self.tapes.flush(self._samples_at(now_ns))
         assert self._rtcp is not None
         if now_ns >= self._rtcp.next_report_ns:
             self._send_rtcp(self._rtcp.report(self._sent(), self.inbound.reception, now_ns))
@@ -370,15 +373,6 @@ class Stream:
 
     def _samples_at(self, now_ns: int) -> int:
         return (now_ns - self.start_ns) * RATE_HZ // 1_000_000_000
-
-    def _set_recording(self, recording: Recording | None, now_ns: int) -> None:
-        if recording is self.recording:
-            return
-        if self.recording is not None:
-            self.recording.close(self._samples_at(now_ns))
-        self.recording = recording
-        if recording is not None:
-            self._recording_path = os.fspath(Path(recording.path))
 
     def _srtp_for(self, parameters: StreamParameters) -> SrtpSession | None:
         if parameters.srtp_suite is None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.recording import AGENT, CALLER, Recording, RecordingWriter, StereoTimeline
+from media.recording import AGENT, CALLER, Recording, RecordingWriter, StereoTimeline, Tapes
 
 pytestmark = pytest.mark.unit
 
@@ -68,3 +68,21 @@ def test_file_is_valid_while_it_grows(tmp_path: Path) -> None:
     writer.close()
     assert len(read(path)) == 16_000
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_message_begins_where_it_was_begun(tmp_path: Path) -> None:
+    """A message left late in a call has none of the call before it, and the call goes on."""
+    writer = RecordingWriter()
+    tapes = Tapes()
+    tapes.set_call(Recording(tmp_path / "call.wav", writer), 0)
+    tapes.add(CALLER, 0, np.full(160, 1, dtype=np.int16))
+    tapes.set_message(Recording(tmp_path / "message.wav", writer, 80_000), 80_000)
+    tapes.add(CALLER, 80_000, np.full(160, 7, dtype=np.int16))
+    tapes.set_message(None, 80_160)
+    tapes.close(80_320)
+    writer.close()
+    with wave.open(str(tmp_path / "message.wav")) as file:
+        left = np.frombuffer(file.readframes(1_000), dtype="<i2").reshape(-1, 2)[:, 0]
+    assert list(left) == [7] * 160
+    with wave.open(str(tmp_path / "call.wav")) as file:
+        assert file.getnframes() == 80_320
