@@ -115,6 +115,32 @@ class TurnEndedNews(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferNews(Message):
+    """A transfer has begun, or caller and human hear each other."""
+
+    call_id: CallId
+    queue: str
+    what: str
+    """``started`` or ``connected``."""
+    detail: str
+    """The reason of the transfer, or the member."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEndedNews(Message):
+    """A transfer is over; its attempts are in the record."""
+
+    call_id: CallId
+    queue: str
+    result: str
+    """``returned``, ``handed_over``, ``human_hangup``, ``caller_left``, ``voicemail``,
+    ``callback`` or ``no_human``."""
+    reason: str
+    """What the AI goes on with, where it does."""
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallEndedNews(Message):
     """A call is over and its record closed."""
 

@@ -68,9 +68,15 @@ class QueueDesk:
         hours = self._config.queues[queue].hours
         return hours is None or self._hours[hours].is_open(datetime.datetime.now(datetime.UTC))
 
-    def forget(self, ticket: str) -> None:
-        """Send this ticket no more news."""
-        self._holders.pop(ticket, None)
+    def leave(self, ticket: str) -> None:
+        """Send this ticket no more news, and free whatever it still holds."""
+        if self._holders.pop(ticket, None) is None:
+            return
+        if ticket in self.floor.waiting:
+            self.tell(e.CallerLeft(ticket))
+        for name, member in self.floor.members.items():
+            if member.ticket == ticket and member.activity is e.Activity.BUSY:
+                self.tell(e.TalkEnded(name))
 
     def tell(self, event: e.FloorEvent) -> None:
         """Feed the floor and pass on what it decides.

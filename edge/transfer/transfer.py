@@ -63,6 +63,8 @@ class Transfer:
         self.state = TransferState.WAITING
         self.attempts: dict[str, Attempt] = {}
         self.chosen: str | None = None
+        self.handed_over = False
+        """Carrier and phone talk to each other, nothing of the call is left with us."""
         self._refer_deadline_ns: int | None = None
         self._phone_left = False
         self._caller_left = False
@@ -241,6 +243,7 @@ class Transfer:
         """Carrier and phone talk to each other: nothing of the call is left with us."""
         told = self._connected(attempt)
         self.state = TransferState.OVER
+        self.handed_over = True
         self._refer_deadline_ns = None
         ended = attempt.end(Outcome.CONNECTED, sip_status, self._now_ns)
         gone = e.TellFloor(floor.TalkEnded(attempt.member))

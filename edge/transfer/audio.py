@@ -1,0 +1,86 @@
+"""Let caller and person hear what a transfer wants them to hear (asyncio shell)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import structlog
+
+import media
+from edge.call_surroundings import Asked
+from edge.transfer.order import Order
+from media import RemoteError
+from media.messages import ClearPlayback, JoinStreams, PlayFile, SpeakText
+
+MUSIC_CLIP = 0xFFFF_FFE0
+"""Clip number of the hold music; the agent counts its own from 1."""
+SPEECH_S = 60.0
+SOUNDS = Path(media.__file__).parent / "sounds"
+
+log = structlog.get_logger()
+
+
+class TransferAudio:
+    """Music, announcements, whispers and the joined legs of one transfer.
+
+    Args:
+        order: the caller.
+        media: the media process.
+        agent: the agent process, which speaks.
+    """
+
+    def __init__(self, order: Order, media: Asked, agent: Asked) -> None:
+        self.music_ns: int | None = None
+        """When the music was first under way."""
+        self._order = order
+        self._media = media
+        self._agent = agent
+        self._playing = ""
+        self._spoken = 0
+
+    async def play_music(self, path: str | None) -> None:
+        """Play a file again and again, the one that ships where none is given."""
+        file = path or str(SOUNDS / "hold_music.wav")
+        if self._playing == file:
+            return
+        self._playing = file
+        try:
+            await self._media.request(PlayFile(self._order.stream, file, MUSIC_CLIP, loop=True))
+        except RemoteError as error:
+            log.warning("music_failed", path=file, reason=str(error))
+            return
+        self.music_ns = self.music_ns or time.monotonic_ns()
+
+    async def say(self, text: str) -> bool:
+        """Tell the caller something over the music; False where it was not heard to its end."""
+        return await self._speak(self._order.stream, text)
+
+    async def whisper(self, stream: int, text: str) -> bool:
+        """Tell the person something; False where another whisper took this one's place."""
+        self._spoken += 1
+        turn = self._spoken
+        await self._speak(stream, text)
+        return turn == self._spoken
+
+    async def join(self, stream: int) -> None:
+        """Let caller and person hear each other and nothing else.
+
+        Raises:
+            RemoteError: media could not.
+        """
+        self._playing = ""
+        self._spoken += 1
+        # in this order on one link: nothing plays over the two voices
+        self._media.send(ClearPlayback(stream))
+        self._media.send(ClearPlayback(self._order.stream))
+        await self._media.request(JoinStreams(self._order.stream, stream))
+
+    async def _speak(self, stream: int, text: str) -> bool:
+        request = SpeakText(stream, text, self._order.persona)
+        try:
+            await self._agent.request(request, SPEECH_S)
+        except RemoteError as error:
+            log.info("speech_unheard", stream=stream, reason=str(error))
+            return False
+        return True

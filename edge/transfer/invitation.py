@@ -1,0 +1,128 @@
+"""Write the call to a person's phone: where it goes, and what its display shows (sans-IO)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from edge.outbound import Destination
+from edge.transfer.order import Order
+from edge.transfer.texts import fill
+from edge.ua.route import local_address_toward
+from edge.ua.sip_text import quote_display
+from media import ConfigError
+from media.config.model import Config
+from media.config.queues import PersonConfig, QueueConfig
+
+DISPLAY_LIMIT = 60
+"""Characters; what desk phones show of a name is less."""
+_USER = re.compile(r"[^A-Za-z0-9+*#._~!'()-]")
+_HOST = re.compile(r"sips?:(?:[^@;>]*@)?(\[[^\]]+\]|[^:;>?]+)")
+
+
+def invitation(
+    config: Config, queue: QueueConfig, person: PersonConfig, order: Order, short_reason: str
+) -> Destination:
+    """Return the INVITE to one person.
+
+    Args:
+        config: trunks and addresses.
+        queue: whose ``alert_info`` and ``call_info`` are sent.
+        person: whose phone rings.
+        order: the caller.
+        short_reason: a few words for the display, empty where nothing is known.
+
+    Raises:
+        ConfigError: the trunk's password cannot be read.
+    """
+    return _invitation(config, person.phone, person.trunk, order, short_reason, queue)
+
+
+def outside_invitation(config: Config, number: str, order: Order) -> Destination:
+    """Return the INVITE to a number that a queue falls back to.
+
+    Args:
+        config: trunks and addresses.
+        number: a SIP address, or a number that goes out over the caller's own trunk.
+        order: the caller.
+
+    Raises:
+        ConfigError: the trunk's password cannot be read.
+    """
+    trunk = None if number.startswith(("sip:", "sips:")) else order.trunk
+    return _invitation(config, number, trunk, order, order.reason, None)
+
+
+def _invitation(
+    config: Config,
+    phone: str,
+    trunk: str | None,
+    order: Order,
+    short_reason: str,
+    queue: QueueConfig | None,
+) -> Destination:
+    uri, user, password, proxy = _target(config, phone, trunk)
+    address = _local_address(config, uri)
+    host = address or config.sip.public_address or config.sip.address
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    from_uri = f"sip:{_USER.sub('', order.caller) or 'anonymous'}@{shown}:{config.sip.udp_port}"
+    display = " ".join(each for each in (order.caller, short_reason) if each)[:DISPLAY_LIMIT]
+    headers = {
+        "P-Asserted-Identity": f"{quote_display(order.caller_name or order.caller)} <{from_uri}>",
+        "X-Cordboard-Call": order.call_id,
+        "X-Cordboard-Queue": order.queue,
+    }
+    if queue is not None:
+        names = {"call_id": order.call_id, "caller": order.caller, "queue": order.queue}
+        headers["Alert-Info"] = queue.alert_info
+        headers["Call-Info"] = fill(queue.call_info, **names)
+    codecs = (order.codec, *(each for each in ("PCMA", "PCMU") if each != order.codec))
+    return Destination(
+        uri,
+        from_uri,
+        display,
+        {name: _one_line(value) for name, value in headers.items() if value},
+        tuple(each for each in codecs if each),
+        user,
+        password,
+        proxy,
+        address,
+    )
+
+
+def _target(config: Config, phone: str, trunk_name: str | None) -> tuple[str, str, str, str]:
+    if phone.startswith(("sip:", "sips:")):
+        return phone, "", "", ""
+    trunk = config.trunks.get(trunk_name or "")
+    if trunk is not None and trunk.servers:
+        user = password = ""
+        if trunk.register is not None:
+            user = trunk.register.auth_username or trunk.register.username
+            password = trunk.register.read_password()
+        transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+        return f"sip:{_USER.sub('', phone)}@{trunk.servers[0]}{transport}", user, password, ""
+    if trunk_name is not None and trunk is None and phone not in config.phones:
+        raise ConfigError([f'no trunk leads to "{phone}"'])
+    host = config.sip.address if config.sip.address not in ("0.0.0.0", "::") else "127.0.0.1"
+    front = f"sip:127.0.0.1:{config.front.worker_port};lr"
+    return f"sip:{phone}@{host}:{config.sip.udp_port}", "", "", front
+
+
+def _local_address(config: Config, uri: str) -> str | None:
+    """Return the address to advertise, None where media knows its own."""
+    if config.desk.address is not None:
+        return config.desk.address
+    if config.media.address not in ("0.0.0.0", "::"):
+        return None
+    found = _HOST.match(uri)
+    host = found[1].strip("[]") if found else ""
+    try:
+        return local_address_toward(str(ipaddress.ip_address(host)))
+    except (ValueError, OSError):
+        return None
+
+
+def _one_line(value: str) -> str:
+    return "".join(each for each in value if each.isprintable())
