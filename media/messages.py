@@ -500,6 +500,10 @@ class AgentStatus(Message):
     """One line for people: what is missing, or which engines answer."""
     engines: dict[str, str] = field(default_factory=dict)
     conversations: int = 0
+    ladder: str = "normal"
+    """What is given up for load: ``normal``, ``no_provisional`` ... ``refuse_calls``."""
+    refusing: bool = False
+    """Calls in progress are kept, no more should be taken."""
 
 
 @dataclass(frozen=True, slots=True)

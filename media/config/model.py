@@ -24,6 +24,7 @@ from media.config.queues import DeskConfig, FeatureKeys, PersonConfig, QueueConf
 from media.config.routing import HoursConfig
 from media.config.routing import RuleConfig as RuleConfig
 from media.config.trunks import TrunkConfig
+from media.config.watch import LadderConfig, MetricsConfig
 
 
 class UnknownSource(StrEnum):
@@ -248,10 +249,12 @@ class Config:
     sip: SipConfig = field(default_factory=SipConfig)
     front: FrontConfig = field(default_factory=FrontConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    ladder: LadderConfig = field(default_factory=LadderConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     engines: EnginesConfig = field(default_factory=EnginesConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     run_dir: PathText = "var/run"
     """Where the processes' sockets are."""
     home: str = "."
