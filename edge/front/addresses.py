@@ -47,7 +47,7 @@ def front_host(config: Config) -> str:
         return "127.0.0.1" if sip.address == "0.0.0.0" else "::1"
 
 
-def worker_contact(config: Config, place: int) -> str:
+def worker_contact(config: Config, place: int | str) -> str:
     """Return the Contact URI of the worker at a place: the front, which knows where it listens."""
     return f"sip:w{place}@{bracketed(front_host(config))}:{config.sip.udp_port}"
 

@@ -117,6 +117,11 @@ class Board:
         self._told = {}
         self._whole = False
 
+    def lowered(self, place: int) -> None:
+        """Kamailio has changed its copy of these numbers: tell them again, though they be equal."""
+        self._told.pop(("free", str(place)), None)
+        self._told.pop(("front", "free"), None)
+
     def changes(self, books: Books) -> list[Command]:
         """Return what differs from what was told, and take it as told."""
         wanted = _cells(books)

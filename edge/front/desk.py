@@ -55,8 +55,14 @@ class FrontDesk:
         except (OSError, ValueError):
             return 0
 
-    def changed(self) -> None:
-        """Have the books told soon; many changes at once are told together."""
+    def changed(self, place: int | None = None) -> None:
+        """Have the books told soon; many changes at once are told together.
+
+        Args:
+            place: of the worker whose number of free slots Kamailio has lowered itself.
+        """
+        if place is not None:
+            self._board.lowered(place)
         self._changed.set()
 
     async def run(self) -> None:

@@ -1,0 +1,113 @@
+"""The front as the control process sees it; without one, everything here is empty and free."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from edge.admission import Admission
+from edge.client_messages import ProcessStatus
+from edge.front.addresses import WORKER_ADDRESS, rpc_socket, run_dir
+from edge.front.board import Books, Seat, User
+from edge.front.desk import FrontDesk
+from edge.front.program import PID_FILE
+from edge.front.settings import is_fronted
+from edge.front.users import digest_users
+from edge.pool import Place, Pool, WorkerState
+from media.config.model import Config
+
+
+class FrontLine:
+    """What the control process has to do with the front.
+
+    Args:
+        config: loaded.
+        pool: the workers' books.
+        admission: told whether the front is up.
+        calls: returns how many calls are in progress.
+        retry_after_s: returns what refused callers are told.
+        on_change: called when the front came or went.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        pool: Pool,
+        admission: Admission,
+        *,
+        calls: Callable[[], int],
+        retry_after_s: Callable[[], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._admission = admission
+        self._calls = calls
+        self._retry_after_s = retry_after_s
+        self._on_change = on_change
+        self._limit = config.limits.calls
+        self._users: dict[str, User] = {}
+        self._desk: FrontDesk | None = None
+        if is_fronted(config):
+            admission.front_up = False
+            self._users = digest_users(config)
+            pid_file = run_dir(config) / PID_FILE
+            self._desk = FrontDesk(rpc_socket(config), pid_file, self.books, self._came_or_went)
+
+    async def run(self) -> None:
+        """Keep the front informed for ever."""
+        if self._desk is None:
+            await asyncio.get_running_loop().create_future()
+        else:
+            await self._desk.run()
+
+    def changed(self, place: int | None = None) -> None:
+        """Have the front told.
+
+        Args:
+            place: of a worker that took or lost a call, whose number the front has changed itself.
+        """
+        if self._desk is not None:
+            self._desk.changed(place)
+
+    def is_full(self) -> bool:
+        """Say whether a call is one too many, though a worker had a slot for it."""
+        if self._desk is None or self._limit is None:
+            return False
+        return self._calls() >= self._limit
+
+    def status(self) -> tuple[ProcessStatus, ...]:
+        """Return the front's line of the status, none without a front."""
+        if self._desk is None:
+            return ()
+        detail = f"Kamailio, {len(self._users)} phones" if self._users else "Kamailio"
+        return (ProcessStatus("front", self._desk.up, self._desk.pid, detail),)
+
+    def reload(self, config: Config) -> None:
+        """Let other desk phones in; those that are registered stay so until they expire."""
+        self._limit = config.limits.calls
+        if self._desk is not None:
+            self._users = digest_users(config)
+            self._desk.changed()
+
+    def books(self) -> Books:
+        """Return what the front shall know now."""
+        is_open = self._admission.why_closed() is None
+        left = 0 if self._limit is None else max(self._limit - self._calls(), 0)
+        return Books(
+            seats=tuple(_seat(each, self._pool.free(each)) for each in self._pool.places),
+            free=left if is_open else 0,
+            is_open=is_open,
+            retry_after_s=self._retry_after_s(),
+            users=self._users,
+        )
+
+    def _came_or_went(self) -> None:
+        assert self._desk is not None
+        self._admission.front_up = self._desk.up
+        self._on_change()
+
+
+def _seat(place: Place, free: int) -> Seat:
+    if place.state is not WorkerState.READY:
+        return Seat("", 0)
+    return Seat(f"sip:{WORKER_ADDRESS}:{place.udp_port}", free)
