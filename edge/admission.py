@@ -21,6 +21,8 @@ class Admission:
         self.agent_up = False
         self.agent_ready = False
         self.agent_detail = ""
+        self.front_up = True
+        """False while there should be a front and is none."""
         self.stopping = False
 
     def why_closed(self) -> str | None:
@@ -41,6 +43,8 @@ class Admission:
         """Return why a call that came now would not be answered, None where it would."""
         if (closed := self.why_closed()) is not None:
             return closed
+        if not self.front_up:
+            return "Kamailio is not up"
         if not workers_ready:
             return "no UA worker listens for SIP"
         if calls >= limit:

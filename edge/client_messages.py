@@ -46,6 +46,8 @@ class WorkerStatus(Message):
     udp_port: int
     last_reason: str = ""
     """Why the life before ended."""
+    drained: bool = False
+    """Keeps its calls and takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,14 @@ class CallEndedNews(Message):
     duration_ms: int
     mos: float | None = None
     recording: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrainWorker(Message):
+    """Take no more callers on a UA worker, or take them again. Reply: Done or Failed (404)."""
+
+    number: int
+    drained: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from edge.client_messages import HangUpCall, Status, StatusRequest, Subscribe
+from edge.client_messages import DrainWorker, HangUpCall, Status, StatusRequest, Subscribe
 from media.link import Link, listen
 from media.messages import Done, Failed, Message
 
@@ -20,10 +20,17 @@ class Clients:
     Args:
         status: returns the present state.
         hang_up: ends a call; False where there is none with this id.
+        drain: stops or resumes a worker's taking of callers; False where there is none.
     """
 
-    def __init__(self, status: Callable[[], Status], hang_up: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        hang_up: Callable[[str], bool],
+        drain: Callable[[int, bool], bool] = lambda number, drained: False,
+    ) -> None:
         self._status = status
+        self._drain = drain
         self._hang_up = hang_up
         self._links: set[Link] = set()
         self._subscribed: set[Link] = set()
@@ -62,6 +69,9 @@ class Clients:
             case Subscribe():
                 self._subscribed.add(link)
                 link.reply(request_id, Done())
+            case DrainWorker(number, drained):
+                known = self._drain(number, drained)
+                link.reply(request_id, Done() if known else Failed(f"no worker {number}", 404))
             case HangUpCall(call_id):
                 found = self._hang_up(call_id)
                 reply = Done() if found else Failed(f"no call {call_id}", 481)

@@ -44,6 +44,8 @@ from edge.client_messages import ProcessStatus, Status
 from edge.clients import Clients
 from edge.dialplan.plan import DialPlan
 from edge.farewell import lost_dialog, say_bye
+from edge.front.front import FrontLine
+from edge.front.settings import is_fronted
 from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.pool import Pool
@@ -121,14 +123,22 @@ class Control:
         self._farewells: set[asyncio.Task[bool]] = set()
         self._started = time.monotonic()
         self._records = RecordWriter(config.storage.url, Path(config.run_dir) / "records.spool")
-        self._clients = Clients(self.status, self._hang_up_by_operator)
+        self._clients = Clients(self.status, self._hang_up_by_operator, self._drain)
         self._media = self._peer("media", MediaStatusRequest())
         self._agent = self._peer("agent", AgentStatusRequest())
         self._workers = Workers(
-            Pool(1, config.limits.calls, outbound_places(config)),
+            Pool(1, config.limits.calls, outbound_places(config), fronted=is_fronted(config)),
             worker_settings(config),
             on_message=self._on_worker,
             on_down=self._on_worker_down,
+            on_change=self._on_change,
+        )
+        self._front = FrontLine(
+            config,
+            self._workers.pool,
+            self._admission,
+            calls=lambda: len(self._calls),
+            retry_after_s=self._retry_after_s,
             on_change=self._on_change,
         )
         self._around = Surroundings(
@@ -169,7 +179,12 @@ class Control:
             async with asyncio.TaskGroup() as group:
                 serving = [
                     group.create_task(each)
-                    for each in (self._media.run(), self._agent.run(), self._workers.run())
+                    for each in (
+                        self._media.run(),
+                        self._agent.run(),
+                        self._workers.run(),
+                        self._front.run(),
+                    )
                 ]
                 await stop.wait()
                 await self._shut_down()
@@ -203,6 +218,7 @@ class Control:
                 ProcessStatus(
                     "agent", self._agent.up, self._agent.pid, self._admission.agent_detail
                 ),
+                *self._front.status(),
             ),
             engines=self._engines,
             uptime_s=int(time.monotonic() - self._started),
@@ -218,6 +234,15 @@ class Control:
     def _on_change(self) -> None:
         """Open or close the workers to callers, as everything else allows."""
         self._workers.open(self._admission.why_closed() is None, self._retry_after_s())
+        self._front.changed()
+
+    def _drain(self, number: int, drained: bool) -> bool:
+        try:
+            self._workers.drain(number, drained)
+        except IndexError:
+            return False
+        log.info("worker_drained" if drained else "worker_returned", worker=number)
+        return True
 
     def _retry_after_s(self) -> int:
         closed = self._admission.why_closed() is not None
@@ -226,6 +251,8 @@ class Control:
     # ------------------------------------------------------------ UA workers
 
     def _on_worker(self, key: WorkerKey, message: Message) -> None:
+        if isinstance(message, UaInvite | UaRefused | UaDisconnected):
+            self._front.changed(key.place)
         if self._outbound.receive(key, message):
             return
         match message:

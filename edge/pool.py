@@ -15,13 +15,16 @@ ready      2 s without heartbeat  Kill, WorkerDown, waiting
 any        process or link gone   Kill, WorkerDown, waiting
 =========  =====================  =========================================
 
-With ``front: none`` worker 0 listens on the SIP port and takes all INVITEs from the network.
+With ``front: none`` worker 0 listens on the SIP port and takes all INVITEs from the network. With
+a front there are as many places as ``limits.calls`` needs, which is known when the first worker
+has said how many slots the build has. A *drained* worker keeps its calls and takes no more.
 Outbound workers come after those that take callers; they listen on ports of their own choosing and
 refuse every INVITE that reaches them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -95,6 +98,9 @@ class Place:
     deadline_ns: int = 0
     """Of the start, the heartbeat or the back-off, by state."""
     last_reason: str = ""
+    outbound: bool = False
+    """Carries legs that we place and takes no callers."""
+    drained: bool = False
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -105,10 +111,21 @@ class Pool:
         places: how many workers there are.
         callers: ``limits.calls``; None takes what the build allows less one slot for refusing.
         outbound: further workers, for legs that we place.
+        fronted: whether a front stands before them, so that all take callers with all slots.
     """
 
-    def __init__(self, places: int = 1, callers: int | None = None, outbound: int = 0) -> None:
-        self.places = [Place(number) for number in range(places + outbound)]
+    def __init__(
+        self,
+        places: int = 1,
+        callers: int | None = None,
+        outbound: int = 0,
+        *,
+        fronted: bool = False,
+    ) -> None:
+        self.places = [
+            Place(number, outbound=number >= places) for number in range(places + outbound)
+        ]
+        self._fronted = fronted
         self.outbound = self.places[places:]
         self._callers = callers
         self._open = False
@@ -121,7 +138,8 @@ class Pool:
     @property
     def limit(self) -> int:
         """Callers at once that the ready workers take while open."""
-        return sum(self._limit_of(each) for each in self.places if self._takes_callers(each))
+        limit = sum(self._limit_of(each) for each in self.places if self._takes_callers(each))
+        return limit if self._callers is None else min(limit, self._callers)
 
     @property
     def ready(self) -> bool:
@@ -134,6 +152,30 @@ class Pool:
             return []
         self._open = is_open
         return [self._set_limit(each) for each in self.places if self._takes_callers(each)]
+
+    def free(self, place: Place) -> int:
+        """Return how many more callers a worker could take now."""
+        if not self._open or not self._takes_callers(place):
+            return 0
+        return max(self._limit_of(place) - place.legs, 0)
+
+    def drain(self, number: int, drained: bool) -> list[Action]:
+        """Take no more callers on a worker, or take them again.
+
+        Raises:
+            IndexError: there is no such worker.
+        """
+        if number < 0:
+            raise IndexError(number)
+        place = self.places[number]
+        place.drained = drained
+        return [self._set_limit(place)] if self._takes_callers(place) else []
+
+    def count_leg(self, number: int, generation: int, change: int) -> None:
+        """Note that a leg began or ended, ahead of the heartbeat that says the same."""
+        place = self.places[number]
+        if generation == place.generation:
+            place.legs = max(place.legs + change, 0)
 
     def pass_time(self, now_ns: int) -> list[Action]:
         """Spawn whose time has come, give up those that are late."""
@@ -164,6 +206,7 @@ class Pool:
         place.slots, place.callers = message.slots, message.callers
         place.udp_port = message.udp_port
         place.deadline_ns = now_ns + HEARTBEAT_LIMIT_MS * MS
+        self._grow(place)
         return [self._set_limit(place)] if self._takes_callers(place) else []
 
     def receive_heartbeat(
@@ -201,10 +244,22 @@ class Pool:
             WorkerDown(place.number, place.generation, reason),
         ]
 
+    def _grow(self, place: Place) -> None:
+        """Add the places that the limit needs, now that a build has said its slots."""
+        if not self._fronted or self._callers is None or place.slots < 1:
+            return
+        taking = sum(not each.outbound for each in self.places)
+        for _ in range(taking, math.ceil(self._callers / place.slots)):
+            self.places.append(Place(len(self.places)))
+
     def _takes_callers(self, place: Place) -> bool:
-        return place.number == 0 and place.state is WorkerState.READY
+        return not place.outbound and place.state is WorkerState.READY
 
     def _limit_of(self, place: Place) -> int:
+        if place.drained:
+            return 0
+        if self._fronted:
+            return place.slots
         most = max(place.slots - 1, 1)
         return most if self._callers is None else min(self._callers, most)
 

@@ -47,6 +47,7 @@ def _worker(place: Place) -> WorkerStatus:
         starts=place.generation,
         udp_port=place.udp_port,
         last_reason=place.last_reason,
+        drained=place.drained,
     )
 
 

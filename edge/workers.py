@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from edge.front.settings import fronted_settings, is_fronted
 from edge.pool import Action, Kill, Pool, SetLimit, Spawn, WorkerDown
 from edge.ua.messages import (
+    UaDisconnected,
     UaHeartbeat,
+    UaInvite,
     UaLimit,
     UaReady,
     UaSettings,
@@ -54,7 +57,9 @@ def worker_command(settings: UaSettings, descriptor: int) -> list[str]:
 
 
 def worker_settings(config: Config) -> UaSettings:
-    """Return how the worker on the SIP port is set up."""
+    """Return how the worker on the SIP port is set up, or each of them behind the front."""
+    if is_fronted(config):
+        return fronted_settings(config)
     return UaSettings(
         address=config.sip.address,
         public_address=config.sip.public_address,
@@ -115,7 +120,18 @@ class Workers:
 
     def domain(self) -> str:
         """Return the host part of addresses of ours in headers."""
+        if self._settings.contact:
+            return self._settings.contact.partition("@")[2].rpartition(":")[0]
         return self._settings.public_address or self._settings.address
+
+    def drain(self, number: int, drained: bool) -> None:
+        """Take no more callers on a worker, or take them again.
+
+        Raises:
+            IndexError: there is no such worker.
+        """
+        self._apply(self.pool.drain(number, drained))
+        self._on_change()
 
     def open(self, is_open: bool, retry_after_s: int) -> None:
         """Take callers, or refuse them all."""
@@ -164,7 +180,10 @@ class Workers:
         ours, theirs = socket.socketpair()
         settings = self._settings
         if action.place:
-            settings = replace(settings, udp_port=0, tcp_port=None, callers=0)
+            settings = replace(settings, udp_port=0, tcp_port=None)
+        if self.pool.places[action.place].outbound:
+            settings = replace(settings, callers=0)
+        settings = replace(settings, contact=settings.contact.format(place=action.place))
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command(settings, theirs.fileno()),
@@ -220,6 +239,9 @@ class Workers:
             case UaHeartbeat():
                 self.pool.receive_heartbeat(*_parts(life.key), message, now_ns)
             case _:
+                if isinstance(message, UaInvite | UaDisconnected):
+                    begun = 1 if isinstance(message, UaInvite) else -1
+                    self.pool.count_leg(*_parts(life.key), begun)
                 self._on_message(life.key, message)
 
     def _kill(self, life: _Life) -> None:

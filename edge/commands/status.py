@@ -95,6 +95,8 @@ def as_text(status: Status | None) -> str:
     for worker in status.workers:
         state = f"{worker.state} pid {worker.pid}" if worker.pid else worker.state
         detail = f"legs {worker.legs}/{worker.slots}, UDP {worker.udp_port}"
+        if worker.drained:
+            detail += ", drained"
         if worker.starts > 1:
             detail += f", start {worker.starts} ({worker.last_reason})"
         lines.append(f"  {f'ua {worker.number}':<7} {state:<16} {detail}")
