@@ -329,7 +329,7 @@ class Control:
             invite.from_display,
             taken.offered.trunk or "default",
         )
-        refusal = self._admission.refusal() or taken.refusal
+        refusal = self._admission.refusal() or self._front.refusal() or taken.refusal
         task = self._start_call(call_id, parties, leg, taken.routed, InviteArrived(refusal))
         task.trunk_counted = taken.counted
         self._legs[key, invite.leg] = task

@@ -1,4 +1,4 @@
-"""Start a program that dies with its parent: ``offspring.py PARENT_PID NICENESS PROGRAM ...``.
+"""Start a program that dies with its parent: ``offspring.py PARENT NICENESS SIGNAL PROGRAM ...``.
 
 Linux tells a process that its parent has died only if it asks (prctl(2), PR_SET_PDEATHSIG), and
 keeps the request across execve. Asking in the child after fork is not safe where the parent has
@@ -16,22 +16,27 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def command(program: list[str], niceness: int = 0) -> list[str]:
+def command(
+    program: list[str], niceness: int = 0, death_signal: int = signal.SIGKILL
+) -> list[str]:
     """Return the command line that runs a program as our offspring.
 
     Args:
         program: what to run, with its arguments.
         niceness: added to our own (nice(2)).
+        death_signal: what it gets when we die; another than SIGKILL lets it end its own children.
     """
     me = str(Path(__file__).resolve())
-    return [sys.executable, "-I", "-S", me, str(os.getpid()), str(niceness), *program]
+    numbers = [str(os.getpid()), str(niceness), str(int(death_signal))]
+    return [sys.executable, "-I", "-S", me, *numbers, *program]
 
 
 def main(arguments: list[str]) -> int:
     """Bind this process's life to its parent's and become the program."""
-    parent, niceness, program = int(arguments[0]), int(arguments[1]), arguments[2:]
+    parent, niceness, death_signal = (int(each) for each in arguments[:3])
+    program = arguments[3:]
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
         print(f"offspring: prctl: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
         return 1
     if os.getppid() != parent:  # it died before we asked

@@ -22,6 +22,8 @@ import structlog
 
 from edge import offspring
 from edge.backoff import Backoff
+from edge.front.addresses import WORKER_ADDRESS
+from edge.front.settings import is_fronted
 from media import LocalError
 from media.config.model import Config
 
@@ -44,18 +46,23 @@ class Child:
     role: str
     program: tuple[str, ...]
     niceness: int = 0
+    death_signal: int = signal.SIGKILL
+    """What it gets when we die."""
 
 
-def children(config_path: Path) -> tuple[Child, ...]:
+def children(config_path: Path, *, fronted: bool = False) -> tuple[Child, ...]:
     """Return the processes of the service, in the order of their start."""
 
     def program(package: str) -> tuple[str, ...]:
         return (sys.executable, "-m", package, "--config", str(config_path))
 
+    # Kamailio must end its own children; it is stopped after the edge, whose BYEs pass through it
+    front = (Child("front", program("edge.front"), death_signal=signal.SIGTERM),)
     return (
         Child("media", program("media")),
         # models must not take the CPU from the 20 ms clock
         Child("agent", program("agent"), niceness=5),
+        *(front if fronted else ()),
         Child("edge", program("edge")),
     )
 
@@ -92,6 +99,7 @@ class Supervisor:
             backoff.started(time.monotonic_ns())
             process = await self._start(child)
             status = await process.wait()
+            _sweep(process.pid)
             if self._stopping:
                 return
             wait_ms = backoff.wait_ms(time.monotonic_ns())
@@ -100,7 +108,7 @@ class Supervisor:
 
     async def _start(self, child: Child) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *offspring.command(list(child.program), child.niceness),
+            *offspring.command(list(child.program), child.niceness, child.death_signal),
             stdin=asyncio.subprocess.DEVNULL,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             # Ctrl-C in a terminal goes to its whole process group: only this process shall hear it
@@ -123,6 +131,12 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _sweep(group: int) -> None:
+    """Kill what a child that died left behind in its process group: it would keep the ports."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -160,12 +174,16 @@ def wait_for_sip_ports(config: Config, timeout_s: float = PORT_WAIT_S) -> None:
     ports: list[tuple[str, int]] = [("UDP", config.sip.udp_port)]
     if config.sip.tcp_port is not None:
         ports.append(("TCP", config.sip.tcp_port))
+    wanted = [(each, config.sip.address, f"sip.{each[0].lower()}_port") for each in ports]
+    if is_fronted(config):
+        wanted.append((("UDP", config.front.worker_port), WORKER_ADDRESS, "front.worker_port"))
+        if config.front.tls_certificate is not None:
+            wanted.append((("TCP", config.front.tls_port), config.sip.address, "front.tls_port"))
     deadline = time.monotonic() + timeout_s
-    for transport, port in ports:
-        while (problem := _problem_of(transport, config.sip.address, port)) is not None:
+    for (transport, port), address, name in wanted:
+        while (problem := _problem_of(transport, address, port)) is not None:
             if time.monotonic() >= deadline:
-                name = "sip.udp_port" if transport == "UDP" else "sip.tcp_port"
-                where = f"{transport} {config.sip.address}:{port}"
+                where = f"{transport} {address}:{port}"
                 raise StartError(f"SIP cannot listen on {where} ({name}): {problem}")
             time.sleep(0.1)
 

@@ -11,6 +11,8 @@ import asyncio
 from pathlib import Path
 
 from edge.commands.options import add_config_argument, config_path
+from edge.front.program import find_kamailio
+from edge.front.settings import is_fronted
 from edge.supervisor import children, only_one, supervise, wait_for_sip_ports
 from media.config.load import load_config
 from media.log import configure_log
@@ -29,11 +31,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configuration is wrong.
         StartError: it runs already, or a SIP port is taken.
+        FrontError: Kamailio is wanted and not installed.
     """
     path = config_path(args)
     config = load_config(path)
     configure_log(config.log, "supervisor")
+    fronted = is_fronted(config)
+    if fronted:
+        find_kamailio(config)
     with only_one(Path(config.run_dir)):
         wait_for_sip_ports(config)
-        asyncio.run(supervise(children(path)))
+        asyncio.run(supervise(children(path, fronted=fronted)))
     return 0

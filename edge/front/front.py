@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from edge.admission import Admission
+from edge.call_events import EndReason, Party, Termination
 from edge.client_messages import ProcessStatus
 from edge.front.addresses import WORKER_ADDRESS, rpc_socket, run_dir
 from edge.front.board import Books, Seat, User
@@ -69,11 +70,11 @@ class FrontLine:
         if self._desk is not None:
             self._desk.changed(place)
 
-    def is_full(self) -> bool:
-        """Say whether a call is one too many, though a worker had a slot for it."""
-        if self._desk is None or self._limit is None:
-            return False
-        return self._calls() >= self._limit
+    def refusal(self) -> Termination | None:
+        """Return the verdict for a call that is one too many, though a worker had a slot for it."""
+        if self._desk is None or self._limit is None or self._calls() < self._limit:
+            return None
+        return Termination(Party.SYSTEM, 503, EndReason.FULL, f"{self._limit} calls in progress")
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """Return the front's line of the status, none without a front."""
