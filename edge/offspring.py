@@ -16,9 +16,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def command(
-    program: list[str], niceness: int = 0, death_signal: int = signal.SIGKILL
-) -> list[str]:
+def command(program: list[str], niceness: int = 0, death_signal: int = signal.SIGKILL) -> list[str]:
     """Return the command line that runs a program as our offspring.
 
     Args:
