@@ -238,6 +238,8 @@ class TransferAsked:
 
     queue: str
     reason: str
+    anew: bool = False
+    """There is no conversation yet that the caller could return to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class HumanPart:
         """Begin a transfer; while one runs, another wish for a human changes nothing."""
         if self.stage is not HumanStage.NONE:
             return []
-        self.stage, self.open, self.lost = HumanStage.AWAY, True, False
+        self.stage, self.open, self.lost = HumanStage.AWAY, True, event.anew
         return [do.BeginTransfer(event.queue, event.reason)]
 
     def end(self, event: TransferOver, stream: int) -> list[do.Action]:

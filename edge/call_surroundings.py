@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge.call_parts import CallTimers
 from edge.records.writer import RecordWriter
 from edge.ua.messages import UaConfirmed, UaInvite
 from media.messages import Message
+
+if TYPE_CHECKING:
+    from edge.transfer.order import TransferSurroundings
 
 
 class Asked(Protocol):
@@ -34,6 +37,7 @@ class Surroundings:
     retry_after_s: Callable[[], int]
     record: bool
     timers: CallTimers
+    transfers: TransferSurroundings
 
 
 @dataclass(slots=True)

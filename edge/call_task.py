@@ -36,6 +36,7 @@ from edge.call_events import (
     Termination,
     TimePassed,
 )
+from edge.call_parts import Leg
 from edge.call_surroundings import CallerLeg, Surroundings
 from edge.client_messages import (
     CallAnsweredNews,
@@ -52,6 +53,7 @@ from edge.records.columns import (
     stages,
     turn_columns,
 )
+from edge.transfer.handover import Handover
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.routed import Routed
 from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
@@ -118,6 +120,25 @@ class CallTask:
         self._group: asyncio.TaskGroup | None = None
         self._log = log.bind(call_id=call_id, trunk=parties.trunk)
         self._closed = False
+        self.handover = Handover(self, around.transfers, self._spawn)
+
+    @property
+    def caller(self) -> Leg:
+        """The caller's leg as the state machine knows it."""
+        return self.call.caller
+
+    @property
+    def line(self) -> Line:
+        """What a destination is given of this call."""
+        stream = self.call.caller.stream
+        assert stream is not None
+        local_address, early = self.leg.local_address, self._open_early_audio
+        return Line(self.call_id, stream, local_address, self.post, self._spawn, early)
+
+    def press(self, digit: str, *, in_audio: bool) -> None:
+        """Take a key of the caller."""
+        if not self.handover.press(digit):
+            self.routed.destination.digit(digit, in_audio=in_audio)
 
     def post(self, event: Event) -> None:
         """Hand over news of the call; never waits."""
@@ -184,8 +205,8 @@ class CallTask:
                 self._spawn(self._allocate())
             case do.Ring():
                 leg.send(UaRinging(leg.number))
-            case do.PrepareConversation(stream):
-                self._spawn(self._prepare(stream))
+            case do.PrepareConversation():
+                self._spawn(self._prepare())
             case do.Answer(address, port):
                 leg.send(UaAnswer(leg.number, address, port, self.routed.codecs))
             case do.Configure(stream, parameters):
@@ -202,6 +223,12 @@ class CallTask:
                 self._spawn(
                     self._ask_media(PlayFile(stream, self.routed.apology_file, APOLOGY_CLIP))
                 )
+            case do.BeginTransfer(queue, reason):
+                self.handover.begin(queue, reason)
+            case do.AbandonTransfer():
+                self.handover.abandon()
+            case do.ReturnToConversation(_, reason, anew):
+                self.handover.come_back(reason, anew)
             case do.Reject(sip_status, retry_after):
                 headers = {"Retry-After": str(around.retry_after_s())} if retry_after else {}
                 headers |= self.routed.refusal_headers
@@ -231,17 +258,9 @@ class CallTask:
         self._audio = (answer.address, answer.port)
         self.post(StreamReady(answer.stream, answer.address, answer.port))
 
-    async def _prepare(self, stream: int) -> None:
-        line = Line(
-            self.call_id,
-            stream,
-            self.leg.local_address,
-            self.post,
-            self._spawn,
-            self._open_early_audio,
-        )
+    async def _prepare(self) -> None:
         try:
-            await self.routed.destination.prepare(line)
+            await self.routed.destination.prepare(self.line)
         except DestinationError as error:
             self.routed.refusal_headers |= error.headers
             self.post(ConversationRefused(str(error), error.sip_status, error.end_reason))

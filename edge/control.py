@@ -52,6 +52,8 @@ from edge.pool import Pool
 from edge.records.columns import Parties, new_call_id
 from edge.records.writer import RecordWriter
 from edge.status_report import report
+from edge.transfer.setup import people_workers, resume_outbox, transfer_surroundings
+from edge.transfer.straight import StraightToQueue
 from edge.trunks.carriers import TrunkServers
 from edge.trunks.connecting import Connector
 from edge.trunks.destination import Chain
@@ -65,10 +67,12 @@ from edge.ua.messages import (
     UaConfirmed,
     UaDigit,
     UaDisconnected,
+    UaHangup,
     UaInvite,
     UaNegotiated,
     UaRefused,
     UaReject,
+    UaTransferStatus,
 )
 from edge.workers import WorkerKey, Workers, worker_settings
 from media import RemoteError
@@ -141,6 +145,15 @@ class Control:
             retry_after_s=self._retry_after_s,
             on_change=self._on_change,
         )
+        self._outbound = OutboundLegs(self._workers.pool, self._workers.send, self._media)
+        self._transfers = transfer_surroundings(
+            config,
+            self._media,
+            self._agent,
+            self._outbound,
+            self._records,
+            self._clients.publish,
+        )
         self._around = Surroundings(
             media=self._media,
             agent=self._agent,
@@ -152,8 +165,8 @@ class Control:
                 answer_timeout_ms=config.sip.answer_timeout_ms,
                 max_call_ms=config.limits.max_call_s * 1_000,
             ),
+            transfers=self._transfers,
         )
-        self._outbound = OutboundLegs(self._workers.pool, self._workers.send, self._media)
         self._use = TrunkUse()
         self._use.set_trunks(config.trunks)
         self._carriers = TrunkServers(config.trunks)
@@ -165,12 +178,14 @@ class Control:
             self._carriers,
             self._workers.domain,
             self._retry_after_s,
+            lambda call_id, queue, variables: StraightToQueue(queue),
         )
         self._intake = Intake(routing, connector, apology_file, lambda address: None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then release every call and close every record."""
         self._records.start()
+        resume_outbox(self._transfers)
         await self._clients.start(socket_address(self._config, "edge"))
         log.info(
             "control_started", rules=len(self._config.dialplan), trunks=list(self._config.trunks)
@@ -192,6 +207,8 @@ class Control:
                     task.cancel()
         finally:
             await self._clients.stop()
+            self._transfers.desk.close()
+            await self._transfers.outbox.stop()
             await asyncio.to_thread(self._records.stop)
             log.info("control_stopped")
 
@@ -256,6 +273,8 @@ class Control:
         if self._outbound.receive(key, message):
             return
         match message:
+            case UaInvite(replaces_leg=int()):
+                self._take_over(key, message)
             case UaInvite():
                 self._take_call(key, message)
             case UaRefused():
@@ -263,8 +282,8 @@ class Control:
             case UaNegotiated(leg=leg):
                 self._post_leg(key, leg, _negotiated(message))
             case UaConfirmed(leg=leg):
-                self._note_dialog(key, message)
-                self._post_leg(key, leg, Confirmed())
+                if self._note_dialog(key, message):
+                    self._post_leg(key, leg, Confirmed())
             case UaDisconnected(leg=leg):
                 by_caller = message.by is EndedBy.REMOTE
                 gone = Disconnected(
@@ -275,10 +294,14 @@ class Control:
             case UaDigit(leg=leg, digit=digit):
                 task = self._legs.get((key, leg))
                 if task is not None:
-                    task.routed.destination.digit(digit)
+                    task.press(digit, in_audio=False)
+            case UaTransferStatus(leg=leg, status=status, final=final):
+                self._refer_news(key, leg, status, final)
             case UaCommandFailed(leg=leg, command=command, reason=reason):
                 log.warning("command_refused", leg=leg, command=command, reason=reason)
-                if command == "UaAnswer":
+                if command == "UaRefer":
+                    self._refer_news(key, leg, 500, True)
+                elif command == "UaAnswer":
                     broken = HangUpAsked(Party.SYSTEM, EndReason.SIP_FAILURE, reason)
                     self._post_leg(key, leg, broken)
             case _:
@@ -289,10 +312,18 @@ class Control:
         if task is not None:
             task.post(event)
 
-    def _note_dialog(self, key: WorkerKey, confirmed: UaConfirmed) -> None:
+    def _refer_news(self, key: WorkerKey, leg: int, sip_status: int, final: bool) -> None:
+        task = self._legs.get((key, leg))
+        if task is not None:
+            task.handover.refer_news(sip_status, final)
+
+    def _note_dialog(self, key: WorkerKey, confirmed: UaConfirmed) -> bool:
+        """Keep a dialog's names; say whether it is the first of its call."""
         call = self._legs.get((key, confirmed.leg))
-        if call is not None:
-            call.leg.confirmed = confirmed
+        if call is None:
+            return False
+        call.leg.confirmed = confirmed
+        return not call.call.caller.confirmed
 
     def _on_worker_down(self, key: WorkerKey, reason: str) -> None:
         self._outbound.lose_worker(key)
@@ -333,6 +364,17 @@ class Control:
         task = self._start_call(call_id, parties, leg, taken.routed, InviteArrived(refusal))
         task.trunk_counted = taken.counted
         self._legs[key, invite.leg] = task
+
+    def _take_over(self, key: WorkerKey, invite: UaInvite) -> None:
+        """Let another dialog carry a call on (RFC 3891); its media and its record stay."""
+        assert invite.replaces_leg is not None
+        call = self._legs.pop((key, invite.replaces_leg), None)
+        if call is None:
+            self._workers.send(key, UaHangup(invite.leg))
+            return
+        log.info("call_taken_over", call_id=call.call_id, leg=invite.leg, source=invite.source)
+        call.leg.number, call.leg.invite, call.leg.confirmed = invite.leg, invite, None
+        self._legs[key, invite.leg] = call
 
     def _record_refused(self, refused: UaRefused) -> None:
         reasons = {488: EndReason.UNACCEPTABLE, 503: EndReason.FULL, 486: EndReason.FULL}
@@ -426,7 +468,7 @@ class Control:
             case DtmfReceived() | RtpTimedOut() if self._outbound.receive_media(message):
                 pass
             case DtmfReceived(stream=stream, digit=digit) if stream in self._streams:
-                self._streams[stream].routed.destination.digit(digit, in_audio=True)
+                self._streams[stream].press(digit, in_audio=True)
             case RtpTimedOut(stream=stream, silent_ms=silent_ms):
                 self._post_stream(stream, RtpSilent(silent_ms))
             case _:
@@ -452,8 +494,9 @@ class Control:
             case ConversationFailed(call_id=call_id, reason=reason):
                 if (call := self._calls.get(call_id)) is not None:
                     call.post(ConversationBroken(reason))
-            case TransferRequested(call_id=call_id, queue=queue):
-                log.warning("transfer_refused", call_id=call_id, queue=queue)
+            case TransferRequested(call_id=call_id, queue=queue, reason=reason):
+                if (call := self._calls.get(call_id)) is not None:
+                    call.handover.ask(queue, reason)
             case _:
                 log.debug("message_unused", message=type(message).__name__)
 
@@ -472,7 +515,8 @@ def _negotiated(message: UaNegotiated) -> Event:
 
 def outbound_places(config: Config) -> int:
     """Return how many workers carry legs that we place: none where nothing can be called."""
-    return 1 if any(each.servers for each in config.trunks.values()) else 0
+    carriers = 1 if any(each.servers for each in config.trunks.values()) else 0
+    return carriers + people_workers(config)
 
 
 def apology_file(config: Config, persona: str | None) -> str:
