@@ -3,8 +3,8 @@
 An :class:`Answer` fills up with pieces of speech while nobody hears them; the conversation plays
 them once the caller's turn is over, or throws them away when the caller goes on.
 
-The way to an answer: goodbye, reviewed sentence, nothing known about it, language model held to
-the facts that were found.
+The way to an answer: reviewed sentence (fast lane), goodbye, reviewed fact that surely answers the
+question, nothing known about it, language model held to the facts that were found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from agent.clausing import clauses
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
-from agent.guard import Guard, shorten
+from agent.guard import Guard
 from agent.knowledge import Match
 from agent.persona import Persona
 from agent.prompting import write_question
@@ -59,6 +59,8 @@ class Answer:
     first_audio_ns: int | None = None
     tokens: int = 0
     refused: str = ""
+    fallback: str = ""
+    """The fact to say instead when the answer does not come; empty where there is none."""
     task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -109,7 +111,8 @@ class Answering:
 
     async def foresee(self, words: str, history: list[ChatMessage], context: str) -> None:
         """Put what an answer to these unfinished words will need into the model's cache."""
-        if self._persona.fast_lane.match(words) is not None:
+        persona = self._persona
+        if persona.fast_lane.match(words) is not None or persona.knowledge.sure(words) is not None:
             return
         facts = self._facts(words, context)
         if facts:
@@ -134,11 +137,17 @@ class Answering:
             answer.source, answer.then = "goodbye", "goodbye"
             yield persona.config.goodbye
             return
+        sure = persona.knowledge.sure(answer.words)
+        if sure is not None:
+            answer.source = "fast_lane"
+            yield persona.spoken(sure.text)
+            return
         facts = self._facts(answer.words, context)
         if not facts:
             answer.source = "unknown"
             yield persona.config.unknown
             return
+        answer.fallback = persona.spoken(facts[0].text)
         async for clause in self._ask_model(answer, history, facts):
             yield clause
 
@@ -160,7 +169,7 @@ class Answering:
         answer.refused = guard.refused
         if not guard.said:
             answer.source = "fact"
-            yield shorten(facts[0].text, limit)
+            yield answer.fallback
 
     async def _count(self, answer: Answer, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
         # generators that are left early are closed at once: that is what stops the model

@@ -125,7 +125,13 @@ class Conversation:
             clock,
         )
         self._unasked = Unasked(
-            persona, self._speaking, self._tellings, self._patience, self._discard, self._hang_up
+            persona,
+            self._speaking,
+            self._tellings,
+            self._patience,
+            self._delivery,
+            self._discard,
+            self._hang_up,
         )
         self._entry = KeyEntry()
         self._recognized_ns = 0
@@ -357,7 +363,11 @@ class Conversation:
         """After anything happened: note who is silent, act on time, set the next alarm."""
         if self.closed:
             return
-        quiet = self._listening.turns.phase is Phase.QUIET and not self._floor.taken
+        heard_out = self._listening.turns.phase is not Phase.QUIET
+        self._patience.hears(heard_out, self._clock())
+        if (dry_ns := self._delivery.dry_ns) is not None:
+            self._patience.answer_runs_dry(dry_ns)
+        quiet = not heard_out and not self._floor.taken
         if self._answered and quiet and not self._patience.held:
             self._patience.quiet(self._clock())
         else:

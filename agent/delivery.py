@@ -73,6 +73,21 @@ class Delivery:
         """Whether an answer is ready to the last word but not released."""
         return self._answer is not None and self._answer.finished
 
+    @property
+    def exchange(self) -> Exchange | None:
+        """The caller's turn whose answer is due; its first audio is timed by it."""
+        return self._released if self._clip is None else None
+
+    @property
+    def dry_ns(self) -> int | None:
+        """When the caller hears nothing more of an answer that is still being worked out."""
+        return self._clip.dry_ns if self._clip is not None else None
+
+    @property
+    def fallback(self) -> str:
+        """The fact that may be said instead of an answer that does not come."""
+        return self._answer.fallback if self._answer is not None else ""
+
     def context(self) -> str:
         """Return what the caller said before, for questions that say "it"."""
         return self._history.last(Speaker.CALLER)
@@ -117,7 +132,7 @@ class Delivery:
             if self._clip is None:
                 self._clip = self._speaking.open(answer.source)
                 self._tellings[self._clip.number] = Telling(self._released, answer.then)
-            self._speaking.push(self._clip, piece.text, piece.samples)
+            self._speaking.push(self._clip, piece.text, piece.samples, self._clock())
         if answer.finished and self._pushed == len(answer.pieces):
             if self._clip is not None:
                 self._speaking.end(self._clip)

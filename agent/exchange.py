@@ -25,6 +25,8 @@ class Exchange:
     """Provisional work thrown away in this turn."""
     cut_offs: int = 0
     """The turn before was taken for over, and was not."""
+    responded: bool = False
+    """Something was heard in answer: the response time belongs to the first of it."""
 
 
 @dataclass(slots=True)
@@ -115,14 +117,17 @@ class TurnBook:
 def _with_timing(turn: Turn, exchange: Exchange) -> Turn:
     ended_ns = exchange.ended.ended_ns
     answer = exchange.answer
+    since_ms = _since(turn.started_ns, ended_ns)
+    first, exchange.responded = not exchange.responded, True
     return replace(
         turn,
         endpointing_ms=_since(exchange.ended.decided_ns, ended_ns),
         recognition_ms=_since(exchange.recognized_ns, ended_ns),
         first_token_ms=_since(answer.first_token_ns, ended_ns) if answer else None,
         first_audio_ms=_since(answer.first_audio_ns, ended_ns) if answer else None,
-        response_ms=_since(turn.started_ns, ended_ns),
+        response_ms=since_ms if first else None,
         detail={
+            "since_question_ms": float(since_ms or 0),
             "required_ms": float(exchange.ended.required_ms),
             "tokens": float(answer.tokens if answer else 0),
             "refused": float(bool(answer and answer.refused)),

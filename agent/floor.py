@@ -81,7 +81,7 @@ class Floor:
                     self._spawn(self._hold())
                 case Action.RESUME:
                     self._speaking.held = False
-                    self._spawn(self._speaking.resume())
+                    self._spawn(self._speaking.resume(self._clock()))
                     self._delivery.pump()
                 case Action.DISMISS:
                     self._listening.turns.abandon()

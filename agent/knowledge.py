@@ -21,6 +21,12 @@ B = 0.2
 LOOKALIKE = 0.85
 NEAR_SCORE = 0.6
 """A further fact counts only when it scores at least so much of the best one."""
+SURE_SCORE = 4.0
+"""Fewer telling words in common than this makes no reviewed text a sure answer."""
+RIVAL_SCORE = 0.92
+"""Another text that scores so much of the best one may as well be meant."""
+SAME_SHARE = 0.6
+"""So many of the shorter one's words shared, and two texts say the same."""
 _STOP = frozenset(
     split_words(
         "a an the and or but if so of to in on at for from with by as is are am was were be "
@@ -35,6 +41,7 @@ _STOP = frozenset(
         "theres because mean help sir madam possible way after few every down"
     )
 )
+_DENIALS = frozenset(split_words("except unless without instead besides other else"))
 _SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ers", "er", "ed", "es", "s")
 
 
@@ -139,6 +146,21 @@ class Knowledge:
         ranked = sorted(matches, key=lambda each: (-each.score, each.index))[:limit]
         return [each for each in ranked if each.score >= NEAR_SCORE * ranked[0].score]
 
+    def sure(self, question: str) -> Match | None:
+        """Return the text that answers a question as it stands, None where that is not certain.
+
+        Certain means: it explains every word that carries meaning, the question turns nothing
+        around, and no other text that says something else fits nearly as well.
+        """
+        if not self.read(question) or denies(question):
+            return None
+        found = self.find(question, limit=4)
+        if not found or found[0].coverage < 1.0 or found[0].score < SURE_SCORE:
+            return None
+        best = found[0]
+        rivals = [each for each in found[1:] if each.score >= RIVAL_SCORE * best.score]
+        return best if all(_say_the_same(best.text, each.text) for each in rivals) else None
+
     def knows(self, word: str) -> bool:
         """Say whether any entry has this word."""
         return stem(word) in self._weights
@@ -162,6 +184,16 @@ class Knowledge:
         total = sum(self._weights.get(each, self._unknown_weight) for each in covered)
         shared = sum(self._weights[each] for each in covered if entry.stems[each])
         return Match(entry.text, score, shared / total if total else 0.0, index)
+
+
+def denies(question: str) -> bool:
+    """Say whether a question has a "not" that the words' meaning alone would lose."""
+    return bool(_DENIALS & set(split_words(question)))
+
+
+def _say_the_same(one: str, other: str) -> bool:
+    stems, others = set(content_stems(one)), set(content_stems(other))
+    return len(stems & others) >= SAME_SHARE * min(len(stems), len(others))
 
 
 def _entry(question: str, answer: str) -> _Entry:

@@ -55,6 +55,8 @@ class Patience:
     _waiting_since_ns: int | None = None
     _filled: bool = False
     _filled_last_turn: bool = False
+    _begun: bool = False
+    _hearing: bool = False
     _farewell_ns: int | None = None
     _farewell_limit_ns: int = 0
     _long: bool = False
@@ -83,7 +85,18 @@ class Patience:
         self._quiet_since_ns = None
         self._waiting_since_ns = since_ns
         self._filled_last_turn = self._filled
-        self._filled = False
+        self._filled = self._begun = self._hearing = False
+
+    def answer_runs_dry(self, at_ns: int) -> None:
+        """What was said of an answer ends (or ended) at this moment, and more of it is to come."""
+        self._waiting_since_ns = at_ns
+        self._begun = True
+
+    def hears(self, speaking: bool, now_ns: int) -> None:
+        """Note whether the caller is being heard out: nothing falls due meanwhile."""
+        if self._hearing and not speaking and self._waiting_since_ns is not None:
+            self._waiting_since_ns = max(self._waiting_since_ns, now_ns)
+        self._hearing = speaking
 
     def filler_played(self, now_ns: int) -> None:
         """The filler is over; an answer that is still not there is waited for from now on."""
@@ -136,7 +149,7 @@ class Patience:
         if self.answered_ns and not self._long:
             deadlines.append(self.answered_ns + self.limits.max_call_s * 1_000 * MS)
         if not self.held:
-            if self._waiting_since_ns is not None:
+            if self._waiting_since_ns is not None and not self._hearing:
                 deadlines.append(self._waiting_since_ns + self._next_wait_ms() * MS)
             if self._quiet_since_ns is not None:
                 deadlines.append(self._quiet_since_ns + self.limits.no_input_ms * MS)
@@ -147,11 +160,11 @@ class Patience:
         return bool(self.answered_ns) and not self._long and now_ns >= self.answered_ns + limit_ns
 
     def _next_wait_ms(self) -> int:
-        may_fill = self.fillers and not self._filled and not self._filled_last_turn
+        may_fill = self.fillers and not (self._filled or self._filled_last_turn or self._begun)
         return FILLER_MS if may_fill else GIVE_UP_MS
 
     def _judge_waiting(self, now_ns: int) -> list[Action]:
-        if self._waiting_since_ns is None:
+        if self._waiting_since_ns is None or self._hearing:
             return []
         wait_ms = self._next_wait_ms()
         if now_ns < self._waiting_since_ns + wait_ms * MS:

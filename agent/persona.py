@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.endpointing import TurnTiming, resolve_timing
 from agent.engines.base import ChatMessage, LanguageModel
 from agent.fast_lane import FastLane
+from agent.guard import shorten
 from agent.knowledge import Knowledge
 from agent.prompting import write_prefix
 from agent.speech import Speech
@@ -47,6 +48,15 @@ class Persona:
                 ]
             )
         )
+
+    def spoken(self, fact: str) -> str:
+        """Return a reviewed text as it is said: no longer than an answer may be."""
+        return shorten(fact, self.config.limits.max_words)
+
+    def reviewed(self) -> list[str]:
+        """Return every text that may be said as an answer without the model."""
+        texts = [*self.config.knowledge, *(each.agent for each in self.config.examples)]
+        return list(dict.fromkeys(self.spoken(each) for each in texts))
 
     async def warm_up(self, language_model: LanguageModel) -> None:
         """Learn the known sentences and put the prompt's prefix into the model's cache."""

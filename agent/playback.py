@@ -48,6 +48,18 @@ class Clip:
     started_ns: int = 0
     finished_ns: int = 0
     heard_samples: int = 0
+    playing_since_ns: int = 0
+    """When it last began to sound: at its start, after a hold, after more audio came."""
+    played_samples: int = 0
+    """What had been played before that."""
+
+    @property
+    def dry_ns(self) -> int | None:
+        """When it falls (or fell) silent although more of it is to come; None while it is held."""
+        if self.ended or not self.playing_since_ns:
+            return None
+        left = self.length_samples - self.played_samples
+        return self.playing_since_ns + left * 1_000_000_000 // SAMPLE_HZ
 
     @property
     def text(self) -> str:
@@ -96,15 +108,18 @@ class Playback:
         self.clips.append(clip)
         return clip
 
-    def append(self, clip: Clip, text: str, samples: int) -> int:
+    def append(self, clip: Clip, text: str, samples: int, at_ns: int = 0) -> int:
         """Add words and the length of their audio; return the position they start at.
 
         Args:
             clip: an open clip.
             text: words of this stretch; empty where it goes on with the last ones.
             samples: length of the audio.
+            at_ns: now.
         """
         start = clip.length_samples
+        if clip.dry_ns is not None and clip.dry_ns < at_ns:
+            clip.playing_since_ns, clip.played_samples = at_ns, start
         if text or not clip.parts:
             clip.parts.append(Part(text, start, samples))
         else:
@@ -118,7 +133,7 @@ class Playback:
         clip = self._find(number)
         if clip is not None:
             clip.state = ClipState.PLAYING
-            clip.started_ns = sent_ns
+            clip.started_ns = clip.playing_since_ns = sent_ns
         return clip
 
     def finished(self, number: int, sent_ns: int) -> Clip | None:
@@ -135,7 +150,14 @@ class Playback:
         """Take where media holds a clip."""
         clip = self._find(number)
         if clip is not None:
-            clip.heard_samples = position_samples
+            clip.heard_samples = clip.played_samples = position_samples
+            clip.playing_since_ns = 0
+
+    def resumed(self, at_ns: int) -> None:
+        """Note that the clip that was held goes on."""
+        for clip in self.clips:
+            if clip.started_ns and not clip.playing_since_ns:
+                clip.playing_since_ns = at_ns
 
     def cleared(
         self, number: int, position_samples: int, at_ns: int, up_to: int | None = None

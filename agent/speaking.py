@@ -60,9 +60,16 @@ class Speaking:
         """Begin to say something."""
         return self.playback.open(source)
 
-    def push(self, clip: Clip, text: str, samples: Samples) -> None:
-        """Add words and their audio to a clip; audio may come faster than it is heard."""
-        position = self.playback.append(clip, text, len(samples))
+    def push(self, clip: Clip, text: str, samples: Samples, at_ns: int = 0) -> None:
+        """Add words and their audio to a clip; audio may come faster than it is heard.
+
+        Args:
+            clip: an open clip.
+            text: words of this stretch; empty where it goes on with the last ones.
+            samples: their audio.
+            at_ns: now, for a clip that grows while it is heard.
+        """
+        position = self.playback.append(clip, text, len(samples), at_ns)
         for start in range(0, len(samples), FRAME_SAMPLES):
             part = samples[start : start + FRAME_SAMPLES]
             self._media.send_audio(
@@ -93,9 +100,10 @@ class Speaking:
             return reply.at_ns
         return 0
 
-    async def resume(self) -> None:
-        """Go on from where it was held."""
+    async def resume(self, at_ns: int = 0) -> None:
+        """Go on from where it was held; ``at_ns`` is now."""
         self.held = False
+        self.playback.resumed(at_ns)
         await self._media.request(ResumePlayback(self._stream))
 
     async def clear(self) -> int:

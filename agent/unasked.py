@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.exchange import Telling
+from agent.delivery import Delivery
+from agent.exchange import Exchange, Telling
 from agent.patience import Action, Patience
 from agent.persona import Persona
 from agent.speaking import Speaking
@@ -22,6 +23,7 @@ class Unasked:
         speaking: plays them.
         tellings: why each clip is played; filled here.
         patience: counts how often was asked.
+        delivery: the answer that these sentences may stand in for.
         on_give_up: called before a sentence takes an answer's place.
         on_hang_up: called when the call is to end.
     """
@@ -32,6 +34,7 @@ class Unasked:
         speaking: Speaking,
         tellings: dict[int, Telling],
         patience: Patience,
+        delivery: Delivery,
         on_give_up: Callable[[], None],
         on_hang_up: Callable[[], None],
     ) -> None:
@@ -40,24 +43,37 @@ class Unasked:
         self._speaking = speaking
         self._tellings = tellings
         self._patience = patience
+        self._delivery = delivery
         self._on_give_up = on_give_up
         self._on_hang_up = on_hang_up
         self._fillers = 0
         self._not_heard = 0
 
     def say(
-        self, source: str, text: str, then: str = "listen", reason: str = "agent_goodbye"
+        self,
+        source: str,
+        text: str,
+        then: str = "listen",
+        reason: str = "agent_goodbye",
+        exchange: Exchange | None = None,
     ) -> None:
         """Say a sentence that was learnt before the call.
 
+        Args:
+            source: what kind of sentence.
+            text: the sentence.
+            then: what follows it.
+            reason: why the call ends, if it does.
+            exchange: the caller's turn whose first answer this is.
+
         Raises:
-            LocalError: it was not.
+            LocalError: it was not learnt.
         """
         samples = self._persona.speech.known(text)
         if samples is None:
             raise LocalError(f"sentence was not learnt: {text!r}")
         clip = self._speaking.open(source)
-        self._tellings[clip.number] = Telling(then=then, hangup_reason=reason)
+        self._tellings[clip.number] = Telling(exchange, then, reason)
         self._speaking.push(clip, text, samples)
         self._speaking.end(clip)
 
@@ -88,12 +104,21 @@ class Unasked:
             case Action.END_SILENT:
                 self.say_goodbye("no_input")
             case Action.FILL:
-                self.say("filler", self._config.filler[self._fillers % len(self._config.filler)])
+                text = self._config.filler[self._fillers % len(self._config.filler)]
+                self.say("filler", text, exchange=self._delivery.exchange)
                 self._fillers += 1
             case Action.GIVE_UP:
-                self._on_give_up()
-                self.say("fallback", self._config.unknown)
+                self._give_up()
             case Action.END_LONG:
                 self._on_give_up()
             case Action.HANG_UP:
                 self._on_hang_up()
+
+    def _give_up(self) -> None:
+        """Say what is known instead of an answer that does not come."""
+        fact, exchange = self._delivery.fallback, self._delivery.exchange
+        self._on_give_up()
+        if fact and self._persona.speech.known(fact) is not None:
+            self.say("fact", fact, exchange=exchange)
+        else:
+            self.say("fallback", self._config.unknown, exchange=exchange)

@@ -161,6 +161,8 @@ class FakeModel:
     answers: dict[str, str]
     first_token_s: float = 0.1
     token_s: float = 0.02
+    stall_after: int | None = None
+    """Tokens after which nothing more comes."""
     name: str = "fake-model"
     asked: list[list[ChatMessage]] = field(default_factory=list)
     cancelled: int = 0
@@ -182,7 +184,9 @@ class FakeModel:
         whole = False
         try:
             await asyncio.sleep(self.first_token_s)
-            for token in answer.split(" "):
+            for count, token in enumerate(answer.split(" ")):
+                if count == self.stall_after:
+                    await asyncio.sleep(3_600)
                 yield token + " "
                 await asyncio.sleep(self.token_s)
             whole = True

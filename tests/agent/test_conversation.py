@@ -25,7 +25,11 @@ PERSONA = AgentConfig(
         "The doorbell joins 2.4 gigahertz Wi-Fi only, not 5 gigahertz.",
         "The warranty lasts two years from the day of purchase.",
     ),
-    examples=(ExampleConfig("Do you sell chargers?", "I am not sure about that."),),
+    examples=(
+        ExampleConfig(
+            "Do you sell spare chargers in Vienna?", "No, they are sold in electronics shops."
+        ),
+    ),
     unknown="I am not sure about that.",
     fast_lane=(
         FastLaneConfig(("opening hours", "when are you open"), "We are open from nine to five."),
@@ -250,7 +254,7 @@ def test_an_invented_fact_is_replaced() -> None:
     """An answer against the facts is not said; the fact is."""
 
     async def script(phone: Phone) -> None:
-        await phone.say("Does the doorbell join 5 gigahertz Wi-Fi?", 1_800)
+        await phone.say("Does my old doorbell join 5 gigahertz Wi-Fi?", 1_800)
         await phone.until_quiet()
 
     answer = hold_call(script).turns(Speaker.AGENT)[-1]
@@ -286,6 +290,82 @@ def test_an_answer_behind_a_filler_is_heard_whole() -> None:
     said = hold_call(script).turns(Speaker.AGENT)
     assert [each.source for each in said] == ["greeting", "filler", "model"]
     assert said[-1].text == ANSWERS["battery"]
+
+
+def test_the_response_time_belongs_to_what_is_heard_first() -> None:
+    """A filler that is heard first carries the response time, the answer behind it does not."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 2.0
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(7_000)
+
+    phone = hold_call(script)
+    filler, answer = phone.turns(Speaker.AGENT)[1:]
+    assert (filler.source, answer.source) == ("filler", "model")
+    assert filler.response_ms is not None
+    assert abs(filler.started_ns - phone.speech_ended_ns - filler.response_ms * MS) < 25 * MS
+    assert answer.response_ms is None
+    assert answer.detail["since_question_ms"] > filler.response_ms
+
+
+def test_an_answer_that_stalls_is_ended_by_the_fact() -> None:
+    """A model that hangs in mid-answer leaves no dead air of four seconds: the fact is said."""
+
+    async def script(phone: Phone) -> None:
+        await phone.conversation.persona.speech.learn(PERSONA.knowledge[0])
+        phone.model.stall_after = 8
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(12_000)
+
+    phone = hold_call(script)
+    first, fact = phone.turns(Speaker.AGENT)[1:]
+    assert first.source == "model" and fact.source == "fact"
+    assert fact.text == PERSONA.knowledge[0]
+    sent = phone.packets_since(first.started_ns)
+    longest_ns = max(after - before for before, after in zip(sent, sent[1:], strict=False))
+    assert 2_500 * MS < longest_ns < 4_000 * MS
+
+
+def test_a_fact_that_was_found_is_said_when_the_model_gives_nothing() -> None:
+    """A model that never answers costs the caller the wording, not the answer."""
+
+    async def script(phone: Phone) -> None:
+        await phone.conversation.persona.speech.learn(PERSONA.knowledge[0])
+        phone.model.first_token_s = 60.0
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(12_000)
+
+    fact = hold_call(script).turns(Speaker.AGENT)[-1]
+    assert (fact.source, fact.text) == ("fact", PERSONA.knowledge[0])
+
+
+def test_no_filler_while_the_caller_is_heard_out() -> None:
+    """A caller who speaks again while the answer is late is not told to wait."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 3.0
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(1_500)
+        began = len(phone.media.packets)
+        await phone.say("Because mine is dead after a week and I paid a lot.", 3_000)
+        assert len(phone.media.packets) == began
+        await phone.until_quiet()
+
+    hold_call(script)
+
+
+def test_a_question_that_one_text_surely_answers_needs_no_model() -> None:
+    """A question that one reviewed text surely answers is answered by it at once."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("Do you sell spare chargers in Vienna?", 1_500)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    answer = phone.turns(Speaker.AGENT)[-1]
+    assert (answer.source, answer.text) == ("fast_lane", "No, they are sold in electronics shops.")
+    assert phone.model.asked == []
 
 
 def test_an_answer_that_never_comes_is_given_up() -> None:
