@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
@@ -83,6 +83,14 @@ class LegListener(Protocol):
 
     def leg_referred(self, leg: OutboundLeg, referred: UaReferred) -> None:
         """The phone asked us to call somebody; it was answered 603."""
+
+
+@runtime_checkable
+class EarlyListener(Protocol):
+    """A listener that wants early media, too."""
+
+    def leg_audible(self, leg: OutboundLeg) -> None:
+        """Media knows the far end, which has not answered yet."""
 
 
 class OutboundLeg:
@@ -216,6 +224,8 @@ class OutboundLeg:
             self._break(str(error))
             return
         self._configured = True
+        if self.confirmed is None and isinstance(self._listener, EarlyListener):
+            self._listener.leg_audible(self)
         self._tell_answer()
 
     def _tell_answer(self) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from edge.call_events import EndReason, HangUpAsked, Party
 from edge.outbound import Destination as Dialled
-from edge.outbound import LegListener, OutboundLeg, OutboundLegs
+from edge.outbound import OutboundLeg, OutboundLegs
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.servers import DEAD_STATUSES, Target
 from edge.ua.messages import UaReferred
@@ -45,7 +45,7 @@ class Route:
     note_dead: Callable[[Target, str], None]
 
 
-class BridgedNumber(LegListener):
+class BridgedNumber:
     """A number that is called while the caller hears ringing.
 
     Args:
@@ -119,9 +119,12 @@ class BridgedNumber(LegListener):
     # ------------------------------------------------------------ what the leg tells
 
     def leg_rings(self, leg: OutboundLeg) -> None:
-        """Let early media through, once there is some."""
+        """Note that the server is alive, and the phone, too."""
         self._rang = True
-        if leg.codec and leg.stream is not None and not self._early and self._line is not None:
+
+    def leg_audible(self, leg: OutboundLeg) -> None:
+        """Let early media through."""
+        if leg.stream is not None and not self._early and self._line is not None:
             self._early = True
             self._line.spawn(self._open_early(self._line, leg.stream))
 

@@ -1,0 +1,1 @@
+"""Trunks against carriers that speak SIP: a service with a scripted agent, carriers made here."""
