@@ -141,7 +141,6 @@ class Control:
             config,
             self._workers.pool,
             self._admission,
-            calls=lambda: len(self._calls),
             retry_after_s=self._retry_after_s,
             on_change=self._on_change,
         )

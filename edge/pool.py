@@ -153,6 +153,11 @@ class Pool:
         self._open = is_open
         return [self._set_limit(each) for each in self.places if self._takes_callers(each)]
 
+    @property
+    def callers(self) -> int:
+        """Callers in progress, by the legs that hold slots."""
+        return sum(each.legs for each in self.places if not each.outbound)
+
     def free(self, place: Place) -> int:
         """Return how many more callers a worker could take now."""
         if not self._open or not self._takes_callers(place):

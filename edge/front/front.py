@@ -25,7 +25,6 @@ class FrontLine:
         config: loaded.
         pool: the workers' books.
         admission: told whether the front is up.
-        calls: returns how many calls are in progress.
         retry_after_s: returns what refused callers are told.
         on_change: called when the front came or went.
     """
@@ -36,13 +35,11 @@ class FrontLine:
         pool: Pool,
         admission: Admission,
         *,
-        calls: Callable[[], int],
         retry_after_s: Callable[[], int],
         on_change: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._admission = admission
-        self._calls = calls
         self._retry_after_s = retry_after_s
         self._on_change = on_change
         self._limit = config.limits.calls
@@ -71,8 +68,11 @@ class FrontLine:
             self._desk.changed(place)
 
     def refusal(self) -> Termination | None:
-        """Return the verdict for a call that is one too many, though a worker had a slot for it."""
-        if self._desk is None or self._limit is None or self._calls() < self._limit:
+        """Return the verdict for a call that is one too many, though a worker had a slot for it.
+
+        The books count it already.
+        """
+        if self._desk is None or self._limit is None or self._pool.callers <= self._limit:
             return None
         return Termination(Party.SYSTEM, 503, EndReason.FULL, f"{self._limit} calls in progress")
 
@@ -93,7 +93,7 @@ class FrontLine:
     def books(self) -> Books:
         """Return what the front shall know now."""
         is_open = self._admission.why_closed() is None
-        left = 0 if self._limit is None else max(self._limit - self._calls(), 0)
+        left = 0 if self._limit is None else max(self._limit - self._pool.callers, 0)
         return Books(
             seats=tuple(_seat(each, self._pool.free(each)) for each in self._pool.places),
             free=left if is_open else 0,
