@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from media.config.agent_checks import check_agents
 from media.config.model import Config, Front
 from media.config.pattern import parse_pattern
 from media.config.queue_checks import check_people, check_queue
@@ -51,6 +52,7 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
         if queue.on_failure is not None:
             _check_action(f"{path}.on_failure", queue.on_failure, None, rules, reading)
     check_people(config, reading, _check_reference)
+    check_agents(config, reading, _check_reference)
     return warnings
 
 

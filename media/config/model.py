@@ -20,6 +20,7 @@ from media.config.checks import (
     Port,
 )
 from media.config.front import PHONE_NAME, FrontConfig, PhoneConfig
+from media.config.handover import HandoverConfig
 from media.config.queues import DeskConfig, FeatureKeys, PersonConfig, QueueConfig
 from media.config.routing import HoursConfig
 from media.config.routing import RuleConfig as RuleConfig
@@ -180,6 +181,9 @@ class AgentLimits:
     max_call_s: Annotated[int, Between(1, 86_400, "s")] = 1_800
     max_turn_s: Annotated[int, Between(2, 600, "s")] = 60
     """A caller who speaks without pause for so long is answered all the same."""
+    stall_s: Annotated[float, Between(1, 60, "s")] | None = 5
+    """A caller who heard no answer for so long is put through to a person; none never does. Only
+    where the persona has a queue for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,10 @@ class AgentConfig:
     filler: tuple[str, ...] = ("One moment.", "Let me see.")
     human_keys: FeatureKeys = field(default_factory=dict)
     """Key to the name of a queue: a caller who presses it is put through to people."""
+    transfers: dict[str, str] = field(default_factory=dict)
+    """Name of a queue to when it is the right one, in the words of callers: the language model may
+    put callers through to these queues and to no others."""
+    handover: HandoverConfig = field(default_factory=HandoverConfig)
     turn: TurnConfig = field(default_factory=TurnConfig)
     limits: AgentLimits = field(default_factory=AgentLimits)
 
