@@ -388,7 +388,8 @@ class Control:
         verdict = Termination(Party.SYSTEM, refused.sip_status, reason, cause)
         call_id = new_call_id(time.time_ns())
         task = self._start_call(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
-        task.post(Disconnected(False, refused.sip_status))
+        # after the task has begun, whose first event is the INVITE
+        asyncio.get_running_loop().call_soon(task.post, Disconnected(False, refused.sip_status))
 
     def _start_call(
         self,

@@ -32,6 +32,9 @@ _NUMBER = re.compile(r"\d{1,5}")
 
 _SENDS = (Direction.SENDRECV, Direction.SENDONLY)
 _RECEIVES = (Direction.SENDRECV, Direction.RECVONLY)
+_FIRST_DYNAMIC = 96
+"""Payload types below need no rtpmap (RFC 3551 section 6)."""
+_UNSPECIFIED = ("0.0.0.0", "::")
 
 
 class SdpError(RemoteError):
@@ -199,7 +202,7 @@ def check_offer(offer: SessionDescription, codecs: tuple[str, ...]) -> str:
     Raises:
         SdpError: 488 with a Warning: no audio, no common codec, or a transport we do not speak.
     """
-    audio = offer.audio()
+    audio = offer.audio()  # the user agent takes the first one, too
     if audio.protocol not in _PROTOCOLS:
         raise SdpError(
             f"audio is offered as {audio.protocol}", 488, '302 "Incompatible transport protocol"'
@@ -235,11 +238,14 @@ def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> st
         for line in lines[:first_media]
         if line[:2] in ("v=", "o=", "s=", "t=") or _is_direction(line)
     ]
-    sections = [_media_lines(each) for each in described.media]
+    offered: list[MediaDescription | None] = [*offer.media] if offer else []
+    offered += [None] * (len(described.media) - len(offered))
+    sections = [
+        _media_lines(each, theirs) for each, theirs in zip(described.media, offered, strict=False)
+    ]
     for index, each in enumerate(described.media):
         if each.kind == "audio" and each.port:
-            offered = offer.media[index] if offer and index < len(offer.media) else None
-            sections[index] = _audio_lines(each, local, offered)
+            sections[index] = _audio_lines(each, local, offered[index])
             break
     version = ipaddress.ip_address(local.address).version
     # at session level, so that it stands for declined sections too
@@ -258,11 +264,22 @@ def _after_subject(session: list[str]) -> int:
     return next((i for i, line in enumerate(session) if line[:2] in ("t=", "a=")), len(session))
 
 
-def _media_lines(media: MediaDescription) -> list[str]:
-    # a section we do not use is declined: port 0, formats as they were (RFC 3264 section 6);
-    # pjsip aborts on a dynamic payload type without its rtpmap, even in a declined section
-    maps = [f"a=rtpmap:{value}" for name, value in media.attributes if name == "rtpmap"]
-    return [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}", *maps]
+def _media_lines(ours: MediaDescription, offered: MediaDescription | None) -> list[str]:
+    # a section we do not use is declined: port 0, formats as they were offered (RFC 3264 section
+    # 6); pjsip aborts on a dynamic payload type without its rtpmap, even in a declined section
+    for media in (offered, ours):
+        if media is None:
+            continue
+        maps = [value for name, value in media.attributes if name == "rtpmap"]
+        mapped = {each.split(" ")[0] for each in maps}
+        usable = not media.protocol.startswith("RTP/") or all(
+            each in mapped or (each.isdecimal() and int(each) < _FIRST_DYNAMIC)
+            for each in media.formats
+        )
+        if usable:
+            lines = [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"]
+            return lines + [f"a=rtpmap:{each}" for each in maps]
+    return [f"m={ours.kind} 0 {ours.protocol} 0"]
 
 
 def _audio_lines(
@@ -289,8 +306,15 @@ def _audio_lines(
         f"m=audio {local.port} {ours.protocol} {' '.join(str(each[0]) for each in formats)}",
         *maps,
         f"a=ptime:{local.ptime_ms}",
-        f"a={ours.direction}",
+        f"a={_answered_direction(ours, offered)}",
     ]
+
+
+def _answered_direction(ours: MediaDescription, offered: MediaDescription | None) -> Direction:
+    # user agents of RFC 2543 hold with an address of 0.0.0.0, for which pjsip answers sendrecv
+    if offered is None or offered.address not in _UNSPECIFIED or ours.direction not in _SENDS:
+        return ours.direction
+    return Direction.RECVONLY if ours.direction in _RECEIVES else Direction.INACTIVE
 
 
 def agreed(local_sdp: str, remote_sdp: str) -> StreamParameters:
@@ -346,7 +370,7 @@ def _ptime_ms(theirs: MediaDescription) -> int:
 
 def _our_direction(ours: MediaDescription, theirs: MediaDescription) -> Direction:
     # RFC 3264 section 8.4: an address of 0.0.0.0 is the old way to put on hold
-    held = theirs.address in ("0.0.0.0", "::")
+    held = theirs.address in _UNSPECIFIED
     sends = ours.direction in _SENDS and theirs.direction in _RECEIVES and not held
     receives = ours.direction in _RECEIVES and theirs.direction in _SENDS
     if sends:
@@ -362,7 +386,7 @@ def decline(sdp: str) -> str:
     """
     described = parse(sdp)
     lines = ["v=0", f"o={described.origin}", "s=-", "c=IN IP4 0.0.0.0", "t=0 0"]
-    lines += [line for each in described.media for line in _media_lines(each)]
+    lines += [line for each in described.media for line in _media_lines(each, None)]
     return "\r\n".join(lines) + "\r\n"
 
 

@@ -202,7 +202,7 @@ class ReceivedRequests:
         after = packet + len(text)
         name = memory.find(host.encode() + b"\0", after)
         source_port = memory.find(struct.pack("=i", port), name)
-        pointer = memory.find(struct.pack("=P", rdata + packet), source_port)
+        pointer = memory.find(struct.pack("P", rdata + packet), source_port)
         if min(name, source_port, pointer) < 0 or source_port - name > 80:
             return 0
         length = pointer + struct.calcsize("P")

@@ -4,6 +4,7 @@
 request              where                                       answer
 ===================  ==========================================  ==================================
 any                  Request-URI neither sip, sips nor tel       416
+any                  lower CSeq than the dialog has seen         500
 INVITE               no dialog, worker full or draining          503, Retry-After
 INVITE               no dialog, body compressed                  415, Accept-Encoding
 INVITE, UPDATE       SDP that is none                            400, Warning 399
@@ -38,8 +39,10 @@ _SCHEMES = ("sip", "sips", "tel")
 _FOREIGN = frozenset({"REGISTER", "MESSAGE", "PUBLISH"})
 _SERVED = frozenset(ALLOW.split(", "))
 _DIALOG_ONLY = frozenset({"REFER"})
+_CSEQ_DIGITS = 10
+"""CSeq is below 2**31 (RFC 3261 section 8.1.1.5)."""
 _REMEMBERED = 512
-"""Refused INVITEs whose repetitions get the same answer."""
+"""Refused INVITEs whose repetitions get the same answer; dialogs whose CSeq is watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +87,18 @@ class Screen:
         self._on_refused = on_refused
         self._agent = warning_agent
         self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
+        self._highest: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def decide(self, message: str, source: str) -> Response | None:
         """Return the answer to a request, None where it is pjsua2's to give."""
         text = parse_message(message)
         method = text.start.split(" ", 1)[0]
-        if method in ("ACK", "CANCEL", "BYE"):
+        if method in ("ACK", "CANCEL"):
+            return None
+        if self._is_late(text):
+            # RFC 3261 section 12.2.2; pjsip takes requests in whatever order they come
+            return Response(500, "Request out of order")
+        if method == "BYE":
             return None
         key = (text.header("call-id"), text.header("cseq"), text.header("via"))
         if key in self._answered:
@@ -108,6 +117,21 @@ class Screen:
             if len(self._answered) > _REMEMBERED:
                 self._answered.popitem(last=False)
         return response
+
+    def _is_late(self, text: SipText) -> bool:
+        number = text.header("cseq").split(" ")[0]
+        dialog = (text.header("call-id"), parse_name_address(text.header("from")).tag)
+        if not number.isdecimal() or len(number) > _CSEQ_DIGITS:
+            return False  # pjsip's to refuse
+        known = self._highest.get(dialog, 0)
+        inside = bool(parse_name_address(text.header("to")).tag)
+        if inside and int(number) < known:
+            return True
+        self._highest[dialog] = max(known, int(number))
+        self._highest.move_to_end(dialog)
+        if len(self._highest) > _REMEMBERED:
+            self._highest.popitem(last=False)
+        return False
 
     def _outside(self, method: str, text: SipText, source: str) -> Response | None:
         if method in _DIALOG_ONLY:
