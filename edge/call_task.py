@@ -320,7 +320,10 @@ class CallTask:
         self._around.publish(
             CallOfferedNews(self.call_id, parties.sip_call_id, parties.caller, parties.called)
         )
-        self.post(invite)
+        # a caller who cancels at once is gone before this task has begun: the INVITE still is first
+        waiting = [self._events.get_nowait() for _ in range(self._events.qsize())]
+        for event in (invite, *waiting):
+            self.post(event)
 
     def _note_answer(self, at_ns: int) -> None:
         columns = stages(self.call_id, self.call.times, self._clock)
