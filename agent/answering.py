@@ -18,6 +18,7 @@ from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
 from agent.guard import Guard
 from agent.knowledge import Match
+from agent.ladder import Allowance
 from agent.persona import Persona
 from agent.prompting import write_question
 from agent.streams import closing
@@ -76,9 +77,17 @@ class Answering:
         persona: whose.
         dialogue: the call's sequence in the language model.
         clock: monotonic nanoseconds.
+        allowance: what the machine's load leaves.
     """
 
-    def __init__(self, persona: Persona, dialogue: Dialogue, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        persona: Persona,
+        dialogue: Dialogue,
+        clock: Callable[[], int],
+        allowance: Allowance | None = None,
+    ) -> None:
+        self._allowance = allowance or Allowance()
         self._persona = persona
         self._dialogue = dialogue
         self._clock = clock
@@ -148,13 +157,17 @@ class Answering:
             yield persona.config.unknown
             return
         answer.fallback = persona.spoken(facts[0].text)
+        if not self._allowance.model:
+            answer.source = "fact"
+            yield shorten(facts[0].text, persona.config.limits.max_words)
+            return
         async for clause in self._ask_model(answer, history, facts):
             yield clause
 
     async def _ask_model(
         self, answer: Answer, history: list[ChatMessage], facts: list[Match]
     ) -> AsyncIterator[str]:
-        limit = self._persona.config.limits.max_words
+        limit = self._allowance.words(self._persona.config.limits.max_words)
         question = write_question(answer.words, [each.text for each in facts])
         messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
         guard = Guard([each.text for each in facts], limit)

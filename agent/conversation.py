@@ -18,7 +18,7 @@ from agent.alarm import Alarm
 from agent.answering import Answering
 from agent.call_tasks import CallTasks, stop
 from agent.delivery import Delivery
-from agent.endpointing import expected_answer
+from agent.endpointing import expected_answer, resolve_timing
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.fast_lane import is_goodbye
 from agent.floor import Floor
@@ -43,6 +43,7 @@ from agent.turn_taking import (
     Words,
 )
 from agent.unasked import Unasked
+from media.config.model import TurnConfig
 from media.messages import (
     CallId,
     ClipFinished,
@@ -105,7 +106,7 @@ class Conversation:
         self._book = TurnBook(call_id, edge.send)
         self._tellings: dict[int, Telling] = {}
         self._delivery = Delivery(
-            Answering(persona, sessions.dialogue, clock),
+            Answering(persona, sessions.dialogue, clock, sessions.allowance),
             self._speaking,
             self.history,
             self._tellings,
@@ -179,6 +180,17 @@ class Conversation:
         if held:
             self._listening.turns.abandon()
             self._discard()
+        self._settle()
+
+    @property
+    def turn(self) -> TurnConfig:
+        """The turn settings in use."""
+        return self._floor.turn
+
+    def retune(self, turn: TurnConfig) -> None:
+        """Use other turn settings from now on."""
+        self._listening.turns.timing = resolve_timing(turn)
+        self._floor.retune(turn)
         self._settle()
 
     async def close(self) -> None:
@@ -256,7 +268,7 @@ class Conversation:
         self._recognized_ns = self._clock()
         self._floor.receive(WordsHeard(text, final=True))
         if self._listening.turns.phase is Phase.PAUSED:
-            if text and not self._floor.taken:
+            if text and not self._floor.taken and self._sessions.allowance.provisional:
                 self._delivery.prepare(text)
             self._take(self._listening.receive(Words(text, pause)))
         self._settle()
@@ -274,6 +286,8 @@ class Conversation:
             if self._floor.undecided:
                 self._floor.receive(WordsHeard(text, final=False))
                 self._settle()
+            if not self._sessions.allowance.provisional:
+                continue
             if text and text != before and not self._floor.taken:
                 before = text
                 await self._delivery.foresee(text)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent.delivery import Delivery
+from agent.endpointing import resolve_timing
 from agent.exchange import Telling
 from agent.interruption import Action, Event, Interruption
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.speaking import Speaking
+from media.config.model import TurnConfig
 
 
 class Floor:
@@ -41,8 +43,8 @@ class Floor:
         on_cleared: Callable[[], None],
         clock: Callable[[], int],
     ) -> None:
-        self._turn = persona.config.turn
-        self._core = Interruption(persona.timing.barge_in_ms, self._turn.backchannels)
+        self.turn = persona.config.turn
+        self._core = Interruption(persona.timing.barge_in_ms, self.turn.backchannels)
         self._listening = listening
         self._speaking = speaking
         self._delivery = delivery
@@ -62,7 +64,13 @@ class Floor:
     def may_be_interrupted(self) -> bool:
         """Whether the caller's voice may stop what is being said."""
         greeting = any(each.source == "greeting" for each in self._speaking.playback.clips)
-        return self._turn.barge_in and not (self._turn.protect_greeting and greeting)
+        return self.turn.barge_in and not (self.turn.protect_greeting and greeting)
+
+    def retune(self, turn: TurnConfig) -> None:
+        """Use other settings from now on."""
+        self.turn = turn
+        self._core.barge_in_ms = resolve_timing(turn).barge_in_ms
+        self._core.backchannels = turn.backchannels
 
     @property
     def undecided(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.endpointing import TurnTiming, resolve_timing
 from agent.engines.base import ChatMessage, LanguageModel
 from agent.fast_lane import FastLane
@@ -9,7 +11,7 @@ from agent.guard import shorten
 from agent.knowledge import Knowledge
 from agent.prompting import write_prefix
 from agent.speech import Speech
-from media.config.model import AgentConfig
+from media.config.model import AgentConfig, TurnConfig
 
 
 class Persona:
@@ -57,6 +59,11 @@ class Persona:
         """Return every text that may be said as an answer without the model."""
         texts = [*self.config.knowledge, *(each.agent for each in self.config.examples)]
         return list(dict.fromkeys(self.spoken(each) for each in texts))
+
+    def retune(self, turn: TurnConfig) -> None:
+        """Give calls to come other turn settings."""
+        self.config = replace(self.config, turn=turn)
+        self.timing = resolve_timing(turn)
 
     async def warm_up(self, language_model: LanguageModel) -> None:
         """Learn the known sentences and put the prompt's prefix into the model's cache."""

@@ -15,15 +15,20 @@ import structlog
 
 from agent.conversation import Conversation
 from agent.engines.base import ChatMessage, Voice
+from agent.ladder import Step
+from agent.ladder_watch import LadderWatch
 from agent.listening import Listening
 from agent.loading import Engines
 from agent.persona import Persona
 from agent.sessions import Sessions
 from agent.speech import SentenceStore, Speech
 from agent.streams import closing
-from media import CordboardError
+from agent.tuning import tune
+from agent.waits import WatchedDialogue, WatchedRecognizer, WatchedTurnModel, WatchedVoice
+from media import ConfigError, CordboardError
 from media.config.model import Config
 from media.link import Link, connect, listen
+from media.load_messages import AgentFiguresRequest, TuneTurns
 from media.messages import (
     AgentStatus,
     AgentStatusRequest,
@@ -86,6 +91,7 @@ class AgentProcess:
         self._streams: dict[int, Conversation] = {}
         self._owners: dict[CallId, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watch = LadderWatch(config.ladder, lambda: self._report(self._detail), clock)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -121,6 +127,7 @@ class AgentProcess:
                 "; ".join([", ".join(sorted(set(engines.values()))), *self._loaded().notes])
             )
             log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
+        await self._watch.run()
 
     async def _load_all(self) -> None:
         self._engines = await self._load(self._config, self._report)
@@ -128,7 +135,7 @@ class AgentProcess:
             self._report(f"warming up {name}")
             voice = self._engines.voice_of(config)
             store = self._store_of(voice) if self._store_of else None
-            persona = Persona(name, config, Speech(voice, store))
+            persona = Persona(name, config, Speech(WatchedVoice(voice, self._watch.waits), store))
             await persona.warm_up(self._engines.language_model)
             await self._rehearse(persona)
             self._personas[name] = persona
@@ -160,7 +167,15 @@ class AgentProcess:
         engines = self._engines.names() if self._engines is not None else {}
         ready = self._ready and self._media is not None
         detail = self._detail if self._media is not None or not self._ready else "no link to media"
-        return AgentStatus(ready, detail, engines, len(self._conversations))
+        step = self._watch.step
+        return AgentStatus(
+            ready,
+            detail,
+            engines,
+            len(self._conversations),
+            ladder=step.name.lower(),
+            refusing=step is Step.REFUSE_CALLS,
+        )
 
     def _loaded(self) -> Engines:
         if self._engines is None:
@@ -228,6 +243,10 @@ class AgentProcess:
                 self._spawn(self._end_for(link, call_id, request_id))
             case AgentStatusRequest():
                 link.reply(request_id, self._status())
+            case AgentFiguresRequest():
+                link.reply(request_id, self._watch.figures(len(self._conversations)))
+            case TuneTurns():
+                self._tune(link, message, request_id)
             case CallAnswered(call_id=call_id):
                 self._tell(call_id, Conversation.answered)
             case CallHeld(call_id=call_id, held=held):
@@ -236,6 +255,15 @@ class AgentProcess:
                 self._tell(call_id, lambda each: each.press(digit))
             case _:
                 link.reply(request_id, Failed(f"{type(message).__name__} is not for agent", 400))
+
+    def _tune(self, link: Link, wanted: TuneTurns, request_id: int | None) -> None:
+        try:
+            done = tune(wanted, self._personas, self._conversations)
+        except ConfigError as error:
+            link.reply(request_id, Failed("; ".join(error.problems), 400))
+            return
+        log.info("turns_tuned", settings=wanted.settings, agents=done.agents, calls=done.calls)
+        link.reply(request_id, done)
 
     def _from_media(self, link: Link, message: Message, request_id: int | None) -> None:
         match message:
@@ -288,12 +316,13 @@ class AgentProcess:
         if not self._ready or persona is None or self._media is None:
             raise NotReadyError(self._status().detail)
         engines, media = self._loaded(), self._media
+        waits, turn_model = self._watch.waits, engines.turn_model
         dialogue = await engines.language_model.open(persona.prefix)
         recognizer = engines.recognizer_of(persona.config).open()
         listening = Listening(
             engines.voice_activity.open(),
-            recognizer,
-            engines.turn_model,
+            WatchedRecognizer(recognizer, waits),
+            None if turn_model is None else WatchedTurnModel(turn_model, waits),
             persona.timing,
             persona.config.limits.max_turn_s * 1_000,
             self._clock,
@@ -304,7 +333,7 @@ class AgentProcess:
             dialogue.close()
             recognizer.close()
             raise
-        sessions = Sessions(listening, dialogue)
+        sessions = Sessions(listening, WatchedDialogue(dialogue, waits), self._watch.allowance)
         return Conversation(
             message.call_id, message.stream, persona, sessions, media, link, self._clock
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.engines.base import Dialogue
+from agent.ladder import Allowance
 from agent.listening import Listening
 from media.messages import Message
 
@@ -24,3 +25,5 @@ class Sessions:
 
     listening: Listening
     dialogue: Dialogue
+    allowance: Allowance = field(default_factory=Allowance)
+    """What the machine's load leaves; shared by all calls."""

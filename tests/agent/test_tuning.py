@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from agent.persona import Persona
+from agent.speech import Speech
+from agent.tuning import in_words, tune
+from media import ConfigError
+from media.config.model import AgentConfig, TurnConfig
+from media.load_messages import TuneTurns
+from media.messages import CallId
+from tests.agent.fakes import FakeVoice
+
+pytestmark = pytest.mark.unit
+
+
+class Call:
+    """A call in progress."""
+
+    def __init__(self, persona: Persona) -> None:
+        self.persona = persona
+        self.turn = persona.config.turn
+
+    def retune(self, turn: TurnConfig) -> None:
+        self.turn = turn
+
+
+def persona(name: str, turn: TurnConfig | None = None) -> Persona:
+    config = AgentConfig(greeting="Hello.", instructions="Help.", turn=turn or TurnConfig())
+    return Persona(name, config, Speech(FakeVoice()))
+
+
+def test_a_persona_and_its_calls_change_together() -> None:
+    """Calls in progress and to come change; other personas and their calls do not."""
+    personas = {"support": persona("support"), "sales": persona("sales")}
+    calls = {CallId("a"): Call(personas["support"]), CallId("b"): Call(personas["sales"])}
+    done = tune(TuneTurns({"preset": "patient"}, agent="support"), personas, calls)
+    assert (done.agents, done.calls) == (("support",), (CallId("a"),))
+    assert personas["support"].config.turn.preset == "patient"
+    assert personas["support"].timing.complete_ms == 700
+    assert calls[CallId("a")].turn.preset == "patient"
+    assert personas["sales"].config.turn.preset == calls[CallId("b")].turn.preset == "balanced"
+
+
+def test_one_call_changes_alone() -> None:
+    """With a call named, its persona's calls to come keep their settings."""
+    personas = {"support": persona("support")}
+    calls = {CallId("a"): Call(personas["support"]), CallId("b"): Call(personas["support"])}
+    tune(TuneTurns({"complete_ms": "333"}, call_id=CallId("a")), personas, calls)
+    assert calls[CallId("a")].turn.complete_ms == 333
+    assert calls[CallId("b")].turn.complete_ms is None
+    assert personas["support"].config.turn.complete_ms is None
+
+
+def test_without_a_name_everybody_changes() -> None:
+    """No persona named means all of them."""
+    personas = {"support": persona("support"), "sales": persona("sales")}
+    assert tune(TuneTurns({"barge_in": "false"}), personas, {}).agents == ("support", "sales")
+
+
+def test_changes_add_up() -> None:
+    """A second change keeps what the first one changed."""
+    personas = {"support": persona("support")}
+    tune(TuneTurns({"complete_ms": "400"}), personas, {})
+    tune(TuneTurns({"digits_ms": "2500"}), personas, {})
+    turn = personas["support"].config.turn
+    assert (turn.complete_ms, turn.digits_ms) == (400, 2_500)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (TuneTurns({"preset": "hasty"}), "eager"),
+        (TuneTurns({"preset": "eager"}, agent="supprt"), "support"),
+        (TuneTurns({"preset": "eager"}, call_id=CallId("gone")), "gone"),
+    ],
+)
+def test_a_wrong_change_changes_nothing(wanted: TuneTurns, says: str) -> None:
+    """What is impossible is refused as a whole, in words."""
+    personas = {"support": persona("support")}
+    with pytest.raises(ConfigError, match=says):
+        tune(wanted, personas, {})
+    assert personas["support"].config.turn == TurnConfig()
+
+
+def test_settings_are_told_with_the_presets_values() -> None:
+    """The answer says what holds, not only what was written."""
+    said = in_words(TurnConfig(preset="patient", complete_ms=500))
+    assert "preset=patient" in said
+    assert "complete_ms=500" in said
+    assert "incomplete_ms=1800" in said
