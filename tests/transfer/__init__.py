@@ -1,0 +1,1 @@
+"""Warm transfer over real SIP and RTP."""

@@ -1,0 +1,541 @@
+"""Phones on loopback that share nothing with the product: own SIP, own RTP, one tone each.
+
+A frame of 160 samples holds a whole number of periods of every tone here, so one frame is sent
+again and again, and who is heard in a packet is read off its spectrum.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import re
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tests.harness import g711
+from tests.harness.outside_sip import SipMessage, parse_sip, sdp_audio
+
+MS = 1_000_000
+FRAME = 160
+TONES = {
+    "caller": 450,
+    "caller-2": 550,
+    "caller-3": 750,
+    "ai": 650,
+    "ann": 1_000,
+    "bob": 1_250,
+    "cleo": 1_500,
+    "whisper": 1_800,
+    "music": 2_100,
+    "announcement": 2_400,
+    "outside": 2_700,
+    "beep": 3_000,
+}
+_AT = np.arange(FRAME) / 8_000
+_BASES = np.stack([np.exp(-2j * np.pi * hz * _AT) for hz in TONES.values()])
+_NAMES = tuple(TONES)
+_AUDIBLE = 400.0
+_tokens = itertools.count(random.randrange(1 << 20))
+
+
+def samples_of(name: str, seconds: float = 0.02, amplitude: int = 6_000) -> np.ndarray:
+    """Return a tone, ``int16[n]``."""
+    at = np.arange(int(seconds * 8_000)) / 8_000
+    return (np.sin(2 * np.pi * TONES[name] * at) * amplitude).astype(np.int16)
+
+
+def who(samples: np.ndarray) -> frozenset[str]:
+    """Return whose tones are in one frame."""
+    if len(samples) != FRAME:
+        return frozenset()
+    levels = np.abs(_BASES @ samples.astype(np.float64)) * 2 / FRAME
+    return frozenset(name for name, level in zip(_NAMES, levels, strict=True) if level > _AUDIBLE)
+
+
+@dataclass
+class Packet:
+    """One received RTP packet."""
+
+    at_ns: int
+    payload: bytes
+
+    @property
+    def tones(self) -> frozenset[str]:
+        """Whose tones are in it."""
+        return who(g711.decode("PCMU", self.payload))
+
+
+class Rtp(asyncio.DatagramProtocol):
+    """One phone's audio: its tone out, what comes in kept."""
+
+    def __init__(self, name: str) -> None:
+        self.frame = g711.encode("PCMU", samples_of(name))
+        self.heard: list[Packet] = []
+        self.remote: tuple[str, int] | None = None
+        self.sending = True
+        self.sent = 0
+        self._sequence, self._stamp = random.randrange(1 << 15), random.randrange(1 << 30)
+        self._ssrc = random.randrange(1 << 32)
+        self._digits: list[tuple[int, float]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Bind a port."""
+        loop = asyncio.get_running_loop()
+        self.transport, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
+        self.port = self.transport.get_extra_info("sockname")[1]
+
+    def start(self, remote: tuple[str, int]) -> None:
+        """Begin to send there."""
+        self.remote = remote
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def press(self, digit: str) -> None:
+        """Send a key as RFC 4733."""
+        self._digits.append(("0123456789*#".index(digit), 0))
+
+    def stop(self) -> None:
+        """Stop sending."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.stop()
+        self.transport.close()
+
+    def datagram_received(self, datagram: bytes, _: object) -> None:
+        """Keep audio."""
+        if len(datagram) >= 12 and datagram[1] & 0x7F == 0:
+            self.heard.append(Packet(time.monotonic_ns(), datagram[12:]))
+
+    def error_received(self, _: Exception) -> None:
+        """Pass over what the far end's closed port says."""
+
+    async def _run(self) -> None:
+        due = time.monotonic()
+        while True:
+            if self._digits:
+                due = await self._send_digit(self._digits.pop(0)[0], due)
+                continue
+            if self.sending:
+                self._send(0, self._stamp, self.frame)
+            self._stamp += FRAME
+            due += 0.02
+            await asyncio.sleep(max(0, due - time.monotonic()))
+
+    async def _send_digit(self, event: int, due: float) -> float:
+        stamp = self._stamp
+        for step in range(8):
+            end = step >= 5
+            length = min(step + 1, 6) * FRAME
+            payload = struct.pack("!BBH", event, 0x8A if end else 0x0A, length)
+            self._send(101, stamp, payload, marker=step == 0)
+            if not end:
+                self._stamp += FRAME
+                due += 0.02
+                await asyncio.sleep(max(0, due - time.monotonic()))
+        return due
+
+    def _send(self, payload_type: int, stamp: int, payload: bytes, marker: bool = False) -> None:
+        assert self.remote is not None
+        head = struct.pack(
+            "!BBHII",
+            0x80,
+            payload_type | (0x80 if marker else 0),
+            self._sequence & 0xFFFF,
+            stamp & 0xFFFFFFFF,
+            self._ssrc,
+        )
+        self._sequence += 1
+        self.sent += 1
+        if not self.transport.is_closing():
+            self.transport.sendto(head + payload, self.remote)
+
+
+@dataclass
+class Behaviour:
+    """What a desk phone does with a call."""
+
+    status: int = 200
+    """Final answer; 0 never answers."""
+    ring: bool = True
+    answer_after_s: float = 0.1
+    headers: tuple[str, ...] = ()
+    dead: bool = False
+    """Answers nothing at all, not even 100."""
+
+
+@dataclass
+class Dialog:
+    """One call of a phone."""
+
+    phone: Phone
+    call_id: str
+    invite: SipMessage | None = None
+    """Of an inbound one."""
+    source: tuple[str, int] = ("", 0)
+    local_tag: str = field(default_factory=lambda: f"t{next(_tokens):x}")
+    remote_tag: str = ""
+    remote_uri: str = ""
+    target: str = ""
+    cseq: int = 100
+    rtp: Rtp = field(init=False)
+    invited_ns: int = 0
+    answered_ns: int = 0
+    acked_ns: int = 0
+    ended_ns: int = 0
+    cancelled_ns: int = 0
+    end_reason: str = ""
+    """``Reason`` of the BYE or CANCEL."""
+    final_status: int = 0
+    direction: str = "sendrecv"
+    version: int = 1
+    requests: list[SipMessage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make the audio."""
+        self.rtp = Rtp(self.phone.tone)
+
+    # ------------------------------------------------------------ what is heard
+
+    def heard(self, since_ns: int = 0, until_ns: int = 1 << 62) -> set[str]:
+        """Return everybody heard in a span of time."""
+        packets = [p for p in self.rtp.heard if since_ns <= p.at_ns < until_ns]
+        return set().union(*(p.tones for p in packets)) if packets else set()
+
+    def first_heard(self, name: str, since_ns: int) -> int | None:
+        """Return when somebody was first heard after a time."""
+        found = (p.at_ns for p in self.rtp.heard if p.at_ns >= since_ns and name in p.tones)
+        return next(found, None)
+
+    def hears(self, name: str) -> bool:
+        """Say whether somebody, and nobody else, is heard right now (the last 100 ms)."""
+        recent = self.rtp.heard[-5:]
+        fresh = recent and time.monotonic_ns() - recent[-1].at_ns < 100 * MS
+        return bool(fresh) and len(recent) == 5 and all(p.tones == {name} for p in recent)
+
+    @property
+    def up(self) -> bool:
+        """Whether the dialog is there."""
+        return bool(self.answered_ns) and not self.ended_ns
+
+    @property
+    def ringing(self) -> bool:
+        """Whether it still rings."""
+        return not (self.answered_ns or self.cancelled_ns or self.final_status)
+
+    # ------------------------------------------------------------ what is done
+
+    def press(self, digit: str, info: bool = False) -> int:
+        """Press a key; return when."""
+        at_ns = time.monotonic_ns()
+        if info:
+            body = f"Signal={digit}\r\nDuration=160\r\n"
+            self._request("INFO", body, content_type="application/dtmf-relay")
+        else:
+            self.rtp.press(digit)
+        return at_ns
+
+    def hang_up(self) -> None:
+        """Send BYE."""
+        if self.up:
+            self.ended_ns = time.monotonic_ns()
+            self.rtp.stop()
+            self._request("BYE")
+
+    def hold(self, direction: str = "sendonly") -> None:
+        """Offer anew with another direction."""
+        self.direction = direction
+        self.version += 1
+        self._request("INVITE", self.sdp())
+
+    def refer(self, refer_to: str) -> None:
+        """Ask the far end to call somebody."""
+        self._request("REFER", headers=(f"Refer-To: <{refer_to}>",))
+
+    def sdp(self) -> str:
+        """Return our SDP."""
+        lines = [
+            "v=0",
+            f"o=phone 1 {self.version} IN IP4 127.0.0.1",
+            "s=-",
+            "c=IN IP4 127.0.0.1",
+            "t=0 0",
+            f"m=audio {self.rtp.port} RTP/AVP 0 101",
+            "a=rtpmap:0 PCMU/8000",
+            "a=rtpmap:101 telephone-event/8000",
+            f"a={self.direction}",
+            "",
+        ]
+        return "\r\n".join(lines)
+
+    # ------------------------------------------------------------ SIP
+
+    def learn(self, message: SipMessage) -> None:
+        """Take tags, target and audio of the far end."""
+        if found := re.search(r"<([^>]+)>", message.header("contact")):
+            self.target = found[1]
+        if message.body:
+            address, port, _, direction = sdp_audio(message.body)
+            self.rtp.sending = direction in ("sendrecv", "recvonly")
+            self.rtp.start((address, port))
+
+    def _request(
+        self,
+        method: str,
+        body: str = "",
+        content_type: str = "application/sdp",
+        headers: tuple[str, ...] = (),
+        cseq: int | None = None,
+    ) -> None:
+        if cseq is None:
+            self.cseq += 1
+        number = self.cseq if cseq is None else cseq
+        lines = [
+            f"{method} {self.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};branch=z9hG4bK{next(_tokens):x};rport",
+            "Max-Forwards: 70",
+            f"From: <{self.phone.uri}>;tag={self.local_tag}",
+            f"To: <{self.remote_uri}>;tag={self.remote_tag}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {number} {method}",
+            f"Contact: <{self.phone.uri}>",
+            *headers,
+        ]
+        lines += [f"Content-Type: {content_type}"] if body else []
+        text = "\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+        self.phone.send(text, self.source, repeat=method != "ACK")
+
+    def answer(self, request: SipMessage, status: int, body: str = "", more: tuple = ()) -> None:
+        """Answer a request."""
+        to = request.header("to")
+        if "tag=" not in to and status > 100:
+            to += f";tag={self.local_tag}"
+        lines = [f"SIP/2.0 {status} Whatever", *[f"Via: {each}" for each in request.all("via")]]
+        lines += [f"From: {request.header('from')}", f"To: {to}", f"Call-ID: {self.call_id}"]
+        lines += [f"CSeq: {request.header('cseq')}", f"Contact: <{self.phone.uri}>", *more]
+        lines += ["Content-Type: application/sdp"] if body else []
+        text = "\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+        self.phone.send(text, self.source)
+
+
+class Phone(asyncio.DatagramProtocol):
+    """A phone with any number of dialogs.
+
+    Args:
+        name: user part, and the tone it speaks with unless ``tone`` says otherwise.
+    """
+
+    def __init__(self, name: str, tone: str | None = None) -> None:
+        self.name = name
+        self.tone = tone or name
+        self.behaviour = Behaviour()
+        self.dialogs: list[Dialog] = []
+        self.on_request: Callable[[Dialog, SipMessage], bool] = lambda dialog, request: False
+        """Answers a request itself where it returns True."""
+        self.statuses: list[tuple[str, int]] = []
+        """(method, status) of every final answer."""
+        self._repeats: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> Phone:
+        """Bind a port."""
+        loop = asyncio.get_running_loop()
+        self.transport, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
+        self.port = self.transport.get_extra_info("sockname")[1]
+        self.uri = f"sip:{self.name}@127.0.0.1:{self.port}"
+        return self
+
+    def close(self) -> None:
+        """Pull the plug."""
+        for task in [*self._repeats.values(), *self._tasks]:
+            task.cancel()
+        for each in self.dialogs:
+            each.rtp.close()
+        self.transport.close()
+
+    @property
+    def last(self) -> Dialog:
+        """The newest dialog."""
+        return self.dialogs[-1]
+
+    # ------------------------------------------------------------ calling
+
+    async def call(self, port: int, number: str = "100") -> Dialog:
+        """Call the service; return when answered or refused."""
+        dialog = Dialog(self, f"c{next(_tokens):x}@{self.name}")
+        await dialog.rtp.open()
+        self.dialogs.append(dialog)
+        dialog.source = ("127.0.0.1", port)
+        dialog.target = dialog.remote_uri = f"sip:{number}@127.0.0.1:{port}"
+        dialog.invited_ns = time.monotonic_ns()
+        dialog.cseq += 1
+        self.send(self._invite(dialog), dialog.source, repeat=True)
+        async with asyncio.timeout(15):
+            while not dialog.answered_ns and not dialog.final_status:
+                await asyncio.sleep(0.005)
+        return dialog
+
+    def _invite(self, dialog: Dialog) -> str:
+        body = dialog.sdp()
+        lines = [
+            f"INVITE {dialog.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{next(_tokens):x};rport",
+            "Max-Forwards: 70",
+            f"From: <{self.uri}>;tag={dialog.local_tag}",
+            f"To: <{dialog.target}>",
+            f"Call-ID: {dialog.call_id}",
+            f"CSeq: {dialog.cseq} INVITE",
+            f"Contact: <{self.uri}>",
+            "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY",
+            "Supported: replaces",
+            "Content-Type: application/sdp",
+            f"Content-Length: {len(body)}",
+        ]
+        return "\r\n".join(lines) + "\r\n\r\n" + body
+
+    # ------------------------------------------------------------ messages
+
+    def send(self, text: str, address: tuple[str, int], repeat: bool = False) -> None:
+        """Send; a request is repeated until it is answered."""
+        if self.transport.is_closing():
+            return
+        self.transport.sendto(text.encode(), address)
+        if repeat:
+            message = parse_sip(text.encode())
+            key = (message.header("call-id"), message.header("cseq"))
+            self._repeats[key] = asyncio.create_task(self._repeat(text, address))
+
+    async def _repeat(self, text: str, address: tuple[str, int]) -> None:
+        for wait_s in (0.5, 1, 2, 4, 4, 4):
+            await asyncio.sleep(wait_s)
+            if not self.transport.is_closing():
+                self.transport.sendto(text.encode(), address)
+
+    def datagram_received(self, datagram: bytes, address: tuple[str, int]) -> None:
+        """Take a message."""
+        try:
+            message = parse_sip(datagram, time.monotonic_ns())
+        except ValueError:
+            return
+        if message.status:
+            self._take_answer(message)
+        elif not self.behaviour.dead:
+            self._spawn(self._take_request(message, address))
+
+    def error_received(self, _: Exception) -> None:
+        """Pass over a closed port."""
+
+    def _spawn(self, work) -> None:  # noqa: ANN001
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _dialog(self, call_id: str) -> Dialog | None:
+        return next((each for each in self.dialogs if each.call_id == call_id), None)
+
+    def _take_answer(self, message: SipMessage) -> None:
+        repeat = self._repeats.pop((message.header("call-id"), message.header("cseq")), None)
+        if repeat is not None:
+            repeat.cancel()
+        dialog = self._dialog(message.header("call-id"))
+        if dialog is None or message.status < 200:
+            return
+        self.statuses.append((message.method, message.status))
+        if message.method != "INVITE":
+            return
+        if found := re.search(r";tag=([^;>\s]+)", message.header("to")):
+            dialog.remote_tag = found[1]
+        if message.status >= 300:
+            if not dialog.answered_ns:
+                dialog.final_status = message.status
+            dialog.target = dialog.target or dialog.remote_uri
+        else:
+            dialog.learn(message)
+            dialog.answered_ns = dialog.answered_ns or time.monotonic_ns()
+            dialog.acked_ns = dialog.acked_ns or time.monotonic_ns()
+        dialog._request("ACK", cseq=int(message.header("cseq").split()[0]))
+
+    async def _take_request(self, request: SipMessage, address: tuple[str, int]) -> None:
+        dialog = self._dialog(request.header("call-id"))
+        if dialog is not None:
+            dialog.requests.append(request)
+            if self.on_request(dialog, request):
+                return
+        match request.method:
+            case "INVITE" if dialog is None:
+                await self._take_invite(request, address)
+            case "INVITE" if dialog is not None and dialog.invite is not request:
+                if request.header("cseq") != (dialog.invite or request).header("cseq") or (
+                    dialog.invite is None
+                ):
+                    dialog.learn(request)
+                    dialog.answer(request, 200, dialog.sdp())
+            case "ACK" if dialog is not None:
+                dialog.acked_ns = dialog.acked_ns or time.monotonic_ns()
+            case "CANCEL" if dialog is not None and dialog.invite is not None:
+                dialog.answer(request, 200)
+                if dialog.ringing:
+                    dialog.cancelled_ns = time.monotonic_ns()
+                    dialog.end_reason = request.header("reason")
+                    dialog.answer(dialog.invite, 487)
+            case "BYE" if dialog is not None:
+                if not dialog.ended_ns:
+                    dialog.ended_ns = time.monotonic_ns()
+                    dialog.end_reason = request.header("reason")
+                dialog.rtp.stop()
+                dialog.answer(request, 200)
+            case "ACK":
+                pass
+            case _:
+                orphan = dialog or Dialog(self, request.header("call-id"), source=address)
+                orphan.answer(request, 200 if request.method == "OPTIONS" or dialog else 481)
+
+    async def _take_invite(self, request: SipMessage, address: tuple[str, int]) -> None:
+        dialog = Dialog(self, request.header("call-id"), request, address)
+        self.dialogs.append(dialog)
+        dialog.requests.append(request)
+        dialog.invited_ns = time.monotonic_ns()
+        origin = request.header("from")
+        dialog.remote_tag = re.search(r";tag=([^;>\s]+)", origin)[1]  # type: ignore[index]
+        dialog.remote_uri = re.search(r"<([^>]+)>", origin)[1]  # type: ignore[index]
+        await dialog.rtp.open()
+        mine = self.behaviour
+        dialog.answer(request, 100)
+        if mine.ring:
+            dialog.answer(request, 180)
+        await asyncio.sleep(mine.answer_after_s)
+        if not dialog.ringing or not mine.status:
+            return
+        if mine.status >= 300:
+            dialog.final_status = mine.status
+            dialog.answer(request, mine.status, more=mine.headers)
+            return
+        self.pick_up(dialog)
+
+    def pick_up(self, dialog: Dialog) -> None:
+        """Answer a call that rings."""
+        assert dialog.invite is not None
+        dialog.learn(dialog.invite)
+        dialog.answered_ns = time.monotonic_ns()
+        self._spawn(self._answer_until_acked(dialog))
+
+    async def _answer_until_acked(self, dialog: Dialog) -> None:
+        assert dialog.invite is not None
+        for wait_s in (0.5, 1, 2, 4):
+            dialog.answer(dialog.invite, 200, dialog.sdp())
+            await asyncio.sleep(wait_s)
+            if dialog.acked_ns:
+                return
