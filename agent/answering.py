@@ -159,7 +159,7 @@ class Answering:
         answer.fallback = persona.spoken(facts[0].text)
         if not self._allowance.model:
             answer.source = "fact"
-            yield shorten(facts[0].text, persona.config.limits.max_words)
+            yield answer.fallback
             return
         async for clause in self._ask_model(answer, history, facts):
             yield clause
