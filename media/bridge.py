@@ -331,12 +331,19 @@ class Bridge:
         leg.stream.outbound.playout.end(message.clip)
         return messages.Done()
 
-    def _clear(self, _: Link, message: messages.ClearPlayback) -> Message:
+    def _clear(self, link: Link, message: messages.ClearPlayback) -> Message:
         leg = self._leg(message.stream)
-        leg.clip_owners.clear()
-        position = leg.stream.outbound.playout.clear()
-        leg.stream.outbound.playout.paused = False
-        return self._cleared(leg, position)
+        playout = leg.stream.outbound.playout
+        reply = self._cleared(leg, playout.clear(keep_loop=message.keep_loop))
+        leg.clip_owners = {
+            clip: owner for clip, owner in leg.clip_owners.items() if clip == playout.looping
+        }
+        playout.paused = False
+        # also those with nothing queued: what they are about to send would come after this
+        for agent in leg.agents:
+            if agent is not link:
+                agent.send(reply)
+        return reply
 
     def _pause(self, _: Link, message: messages.PausePlayback) -> Message:
         leg = self._leg(message.stream)

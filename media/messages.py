@@ -378,9 +378,14 @@ class ClipEnded(Message):
 
 @dataclass(frozen=True, slots=True)
 class ClearPlayback(Message):
-    """Drop all that is queued, within one 20 ms frame. Reply: PlaybackCleared."""
+    """Drop all that is queued, within one 20 ms frame. Reply: PlaybackCleared.
+
+    Other processes attached to the stream are told by the same PlaybackCleared.
+    """
 
     stream: int
+    keep_loop: bool = False
+    """A looping file goes on: only what was said over it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

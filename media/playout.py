@@ -70,6 +70,11 @@ class PlayoutQueue:
         return not self._clips and self._background is None
 
     @property
+    def looping(self) -> int | None:
+        """The clip that is the background, None where there is none."""
+        return self._background.clip if self._background is not None else None
+
+    @property
     def position(self) -> PlayoutPosition:
         """The clip being played and how much of it has left."""
         playing = self._clips[0] if self._clips else self._background
@@ -117,13 +122,13 @@ class PlayoutQueue:
         self._queued_samples = len(samples)
         self._clips.append(whole)
 
-    def clear(self) -> PlayoutPosition:
-        """Drop everything; return where playback was."""
+    def clear(self, *, keep_loop: bool = False) -> PlayoutPosition:
+        """Drop everything, or everything but what loops; return where playback was."""
         position = self.position
         self._closed.update(clip.clip for clip in self._clips)
-        if self._background is not None:
+        if self._background is not None and not keep_loop:
             self._closed.add(self._background.clip)
-        self._background = None
+            self._background = None
         self._clips.clear()
         self._queued_samples = 0
         return position

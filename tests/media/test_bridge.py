@@ -185,3 +185,15 @@ async def test_200_calls_in_a_row_leave_nothing_behind(media: MediaProcess) -> N
     assert (after.streams, after.ports_draining, after.ports_free) == (0, 0, 200)
     assert len(list(fds.iterdir())) == before[0]
     assert resident_kib() - before[1] < 8_000
+
+
+async def test_an_attached_process_hears_that_another_one_cleared(media: MediaProcess) -> None:
+    """Who has something to say on a stream learns that all of it was dropped by someone else."""
+    edge, agent = await media.peer("edge"), await media.peer("agent")
+    stream = await edge.open_stream(parameters_for(20_504))
+    await agent.ask(messages.AttachStream(stream.stream), messages.Done)
+    await edge.ask(messages.ClearPlayback(stream.stream), messages.PlaybackCleared)
+    told = await agent.wait_for(messages.PlaybackCleared)
+    assert (told.stream, told.clip) == (stream.stream, 0)
+    edge.link.close()
+    agent.link.close()

@@ -150,3 +150,20 @@ def test_a_clip_is_heard_over_the_loop_which_then_goes_on() -> None:
     assert after is not None and list(after) == list(ramp(1_000)[160:320])
     queue.clear()
     assert queue.empty and queue.pop(160) == (None, 0, [])
+
+
+def test_clearing_may_leave_the_loop() -> None:
+    """What is said over the music is dropped, and the music goes on from where it was."""
+    queue = PlayoutQueue()
+    queue.play(9, ramp(1_000), loop=True)
+    queue.pop(160)
+    queue.append(1, np.full(320, 7, dtype=np.int16))
+    queue.pop(160)
+    position = queue.clear(keep_loop=True)
+    assert (position.clip, position.position_samples) == (1, 160)
+    samples, _, _ = queue.pop(160)
+    assert samples is not None and samples.tolist() == ramp(1_000)[160:320].tolist()
+    assert not queue.append(1, ramp(10))
+    assert queue.looping == 9
+    queue.clear()
+    assert queue.looping is None and queue.empty
