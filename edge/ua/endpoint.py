@@ -12,17 +12,34 @@ from edge.ua import pjsip
 from edge.ua.messages import UaDial, UaSettings
 from media import LocalError
 
+_TIMERS = {
+    "off": pj.PJSUA_SIP_TIMER_INACTIVE,
+    "supported": pj.PJSUA_SIP_TIMER_OPTIONAL,
+    "required": pj.PJSUA_SIP_TIMER_REQUIRED,
+}
+_RELIABLE = {
+    "off": pj.PJSUA_100REL_NOT_USED,
+    "supported": pj.PJSUA_100REL_OPTIONAL,
+    "required": pj.PJSUA_100REL_MANDATORY,
+}
+
 
 class ListenError(LocalError):
     """A port cannot be bound."""
 
 
 class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
-    """Takes INVITEs that belong to no dialog."""
+    """Takes INVITEs that belong to no dialog, and answers to requests outside of dialogs."""
 
     def __init__(self, receive: Callable[[Any], None]) -> None:
         super().__init__()
         self._receive = receive
+        self.answered: Callable[[Any], None] | None = None
+
+    def onSendRequest(self, prm: Any) -> None:  # noqa: N802
+        """Pass an answer on."""
+        if self.answered is not None:
+            self.answered(prm)
 
     def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
         """Pass a new INVITE on."""
@@ -88,7 +105,33 @@ class Endpoint:
         pjsip.tick_conference(self._conference)
 
     def make_account(self, dial: UaDial | None = None) -> Account:
-        """Make the account of the endpoint, or one with the credentials of a call out."""
+        """Make the account of the endpoint, or one with the credentials of a call out.
+
+        Raises:
+            LocalError: there is no room for another one.
+        """
+        if pjsip.accounts() >= pjsip.MOST_ACCOUNTS:
+            raise LocalError("the worker has no free account")
+        config = self.account_config()
+        if dial is not None and dial.user:
+            credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
+            config.sipConfig.authCreds.append(credentials)
+        if dial is not None:
+            dialogs = config.callConfig
+            dialogs.timerUse = _TIMERS[dial.session_timers]
+            dialogs.prackUse = _RELIABLE[dial.rel100]
+            if dial.session_expires_s is not None:
+                dialogs.timerSessExpiresSec = dial.session_expires_s
+                dialogs.timerMinSESec = dial.session_min_s
+        proxy = (dial.proxy if dial is not None else "") or self._settings.proxy
+        if proxy:
+            config.sipConfig.proxies.append(proxy)
+        account = Account(self._receive)
+        account.create(config, dial is None)
+        return account
+
+    def account_config(self) -> pj.AccountConfig:
+        """Return what every account has in common."""
         config = pj.AccountConfig()
         config.idUri = f"sip:cordboard@{self._settings.public_address or self._settings.address}"
         calls = config.callConfig
@@ -106,15 +149,17 @@ class Endpoint:
         config.natConfig.sdpNatRewriteUse = 0
         if self._settings.contact:
             config.sipConfig.contactForced = self._settings.contact
-        if dial is not None and dial.user:
-            credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
-            config.sipConfig.authCreds.append(credentials)
-        proxy = (dial.proxy if dial is not None else "") or self._settings.proxy
-        if proxy:
-            config.sipConfig.proxies.append(proxy)
-        account = Account(self._receive)
-        account.create(config, dial is None)
-        return account
+        return config
+
+    def answered(self, receive: Callable[[Any], None]) -> None:
+        """Have answers to :meth:`send_request` passed on."""
+        assert self.account is not None
+        self.account.answered = receive
+
+    def send_request(self, parameters: pj.SendRequestParam) -> None:
+        """Send a request outside of any dialog."""
+        assert self.account is not None
+        self.account.sendRequest(parameters)
 
     def _listen(self, kind: int, name: str, port: int) -> int:
         config = pj.TransportConfig()

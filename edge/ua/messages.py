@@ -241,6 +241,29 @@ class UaCommandFailed(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class UaRegistration(Message):
+    """How our UaRegister went; also where pjsip gave up waiting (408)."""
+
+    registration: int
+    sip_status: int
+    reason: str
+    expires_s: int
+    """Granted; 0 after a failure or where it was taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaOptionsAnswered(Message):
+    """The final answer to our UaOptions; 408 and 503 may be pjsip's own."""
+
+    query: int
+    sip_status: int
+    reason: str
+    headers: dict[str, str] = field(default_factory=dict)
+    """By lower-case full name; repeated ones joined by ``", "``."""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UaDisconnected(Message):
     """A leg is over and its slot is free; the last message about it."""
 
@@ -324,6 +347,19 @@ class UaDial(Message):
     password: str = ""
     proxy: str = ""
     """Outbound proxy URI, ``sip:host;lr``."""
+    session_timers: str = "supported"
+    """RFC 4028: ``off``, ``supported`` or ``required``."""
+    session_expires_s: int | None = None
+    """None takes the worker's."""
+    session_min_s: int = 90
+    rel100: str = "supported"
+    """RFC 3262: ``off``, ``supported`` or ``required``."""
+
+    @property
+    def needs_account(self) -> bool:
+        """Whether this call cannot be made with the worker's own account."""
+        usual = self.session_timers == self.rel100 == "supported"
+        return bool(self.user or self.proxy or self.session_expires_s) or not usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +398,50 @@ class UaLimit(Message):
 
     callers: int
     retry_after_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class UaRegister(Message):
+    """Register, refresh, or take back (``expires_s`` 0); UaRegistration tells how it went."""
+
+    registration: int
+    """Chosen by control; the same number stands for the same registration."""
+    registrar_uri: str
+    aor: str
+    """Address of record, ``sip:user@domain``."""
+    user: str
+    """Digest credentials."""
+    password: str
+    expires_s: int
+    route_uri: str = ""
+    """Where it is sent, where that is not the registrar's URI."""
+    contact_parameters: str = ""
+    """Go into the contact's URI, as ``;line=abc``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaOptions(Message):
+    """Send OPTIONS outside of any dialog; UaOptionsAnswered tells what came."""
+
+    query: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class UaGate(Message):
+    """Who is known, and what the others get; see :mod:`edge.trunks.gate`."""
+
+    policy: str
+    networks: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    challenge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UaVouch(Message):
+    """A source has proved who it is: let it pass for an hour."""
+
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from media import LocalError
 
 CLOCK_HZ = 8_000
 """What ``medConfig.clockRate`` must be for :func:`tick_conference`."""
+MOST_ACCOUNTS = 8
+"""``PJSUA_MAX_ACC`` of the packaged build; one more aborts the process (measured)."""
 _FRAME_BYTES = CLOCK_HZ * 20 // 1_000 * 2
 _FRAME_TYPE_NONE = 0
 
@@ -91,6 +93,11 @@ def tick_conference(port: int) -> None:
 def slots() -> int:
     """Return how many calls the build allows at once (``PJSUA_MAX_CALLS``), after ``libInit``."""
     return int(library().pjsua_call_get_max_count())
+
+
+def accounts() -> int:
+    """Return how many accounts there are."""
+    return int(library().pjsua_acc_get_count())
 
 
 def answer_in_dialog(rdata: int, status: int) -> None:

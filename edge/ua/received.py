@@ -85,6 +85,7 @@ class Response:
     """A final response that needs no dialog."""
 
     status: int
+    """0 answers nothing at all."""
     reason: str = ""
     """Empty takes pjsip's phrase for the status."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -136,7 +137,8 @@ class ReceivedRequests:
             response = self._decide(*self._read(rdata, self._layout))
             if response is None:
                 return 0
-            self._respond(rdata, response)
+            if response.status:
+                self._respond(rdata, response)
         except Exception as error:  # a callback of pjsip: the request stays pjsua2's
             log.error("request_unscreened", exc_info=error)
             return 0

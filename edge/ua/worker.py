@@ -28,20 +28,25 @@ from edge.ua.messages import (
     UaCommandFailed,
     UaDial,
     UaDisconnected,
+    UaGate,
     UaHangup,
     UaHeartbeat,
     UaHold,
     UaLimit,
+    UaOptions,
     UaReady,
     UaRefer,
+    UaRegister,
     UaReinvite,
     UaReject,
     UaRinging,
     UaSettings,
     UaShutdown,
+    UaVouch,
 )
+from edge.ua.outside import Guard, Queries, Registrations
 from edge.ua.proxied import FINAL_HEADER, true_source
-from edge.ua.received import ReceivedRequests
+from edge.ua.received import ReceivedRequests, Response
 from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused, Screen
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
@@ -87,7 +92,12 @@ class Worker:
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
         self._screen = Screen(self._load, self._knows, self._note_refused)
-        self._received = ReceivedRequests(self._screen.decide)
+        self._guard = Guard(self._knows)
+        self._received = ReceivedRequests(self._decide)
+        self._registrations = Registrations(
+            self._endpoint.account_config, self._receive_invite, self.emit
+        )
+        self._queries = Queries(self._endpoint.send_request, self.emit)
         self._commands: dict[type[Message], Callable[[Any], None]] = {
             UaRinging: self._ring,
             UaAnswer: self._answer,
@@ -98,6 +108,10 @@ class Worker:
             UaReinvite: self._reinvite,
             UaRefer: self._refer,
             UaLimit: self._limit,
+            UaRegister: self._registrations.register,
+            UaOptions: self._queries.ask,
+            UaGate: self._guard.set_rules,
+            UaVouch: self._guard.vouch,
             UaShutdown: self._shut_down,
         }
 
@@ -110,6 +124,7 @@ class Worker:
             ListenError: a port cannot be bound.
         """
         self._endpoint.open()
+        self._endpoint.answered(self._queries.receive)
         self._slots = self._endpoint.slots
         self._most = self._slots - (0 if self._settings.behind_front else 1)
         wanted = self._settings.callers
@@ -204,6 +219,9 @@ class Worker:
 
     def _source(self, text: SipText, source: str) -> str:
         return true_source(text.headers, source) if self._settings.behind_front else source
+
+    def _decide(self, message: str, source: str) -> Response | None:
+        return self._guard.decide(message, source) or self._screen.decide(message, source)
 
     def _knows(self, sip_call_id: str) -> bool:
         return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
@@ -340,8 +358,8 @@ class Worker:
         if len(self._legs) >= self._slots - reserve:
             self.emit(UaDisconnected(message.leg, 503, "no free slot", EndedBy.LOCAL))
             return
-        own_account = message.user or message.proxy
-        account = self._endpoint.make_account(message) if own_account else self._endpoint.account
+        own = message.needs_account
+        account = self._endpoint.make_account(message) if own else self._endpoint.account
         leg = Leg(account, message.leg, self)
         leg.audio = _local_audio(message)
         parameters = operation(0, "", message.headers)
