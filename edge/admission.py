@@ -7,6 +7,8 @@ from edge.call_events import EndReason, Party, Termination
 RETRY_SHORT_S = 5
 """Retry-After while models load or a process restarts: new calls work again within 10 s."""
 
+OVERLOADED = "too much load: calls in progress are kept, no more are taken"
+
 
 class Admission:
     """What the control process knows about everything that a call needs.
@@ -21,6 +23,9 @@ class Admission:
         self.agent_up = False
         self.agent_ready = False
         self.agent_detail = ""
+        self.agent_refusing = False
+        """The agent process has more to do than it can: calls in progress are kept."""
+        self.ladder = "normal"
         self.front_up = True
         """False while there should be a front and is none."""
         self.stopping = False
@@ -37,7 +42,12 @@ class Admission:
             return "the agent process is not up"
         if not self.agent_ready:
             return self.agent_detail or "the agent process is loading"
-        return None
+        return OVERLOADED if self.agent_refusing else None
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether load alone keeps calls out."""
+        return self.why_closed() == OVERLOADED
 
     def why_not(self, *, workers_ready: bool, calls: int, limit: int) -> str | None:
         """Return why a call that came now would not be answered, None where it would."""
@@ -56,4 +66,5 @@ class Admission:
         closed = self.why_closed()
         if closed is None:
             return None
-        return Termination(Party.SYSTEM, 503, EndReason.NOT_READY, closed)
+        reason = EndReason.FULL if self.overloaded else EndReason.NOT_READY
+        return Termination(Party.SYSTEM, 503, reason, closed)

@@ -363,6 +363,9 @@ class CallTask:
                 duration_ms(times),
                 quality.mos if quality else None,
                 quality.recording if quality else None,
+                quality.loss_ratio if quality else None,
+                quality.jitter_ms if quality else None,
+                quality.send_lateness_p99_ms if quality else None,
             )
         )
 

@@ -79,6 +79,8 @@ class Status(Message):
     calls: tuple[CallStatus, ...] = ()
     engines: dict[str, str] = field(default_factory=dict)
     records_failing: bool = False
+    ladder: str = "normal"
+    """What the agent process has given up for load, ``normal`` when nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,9 @@ class CallEndedNews(Message):
     duration_ms: int
     mos: float | None = None
     recording: str | None = None
+    loss_ratio: float | None = None
+    jitter_ms: float | None = None
+    send_lateness_p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from edge.client_messages import DrainWorker, HangUpCall, Status, StatusRequest, Subscribe
+from media import RemoteError
 from media.link import Link, listen
 from media.messages import Done, Failed, Message
 
@@ -35,13 +36,26 @@ class Clients:
         self._links: set[Link] = set()
         self._subscribed: set[Link] = set()
         self._server: asyncio.Server | None = None
+        self._observers: list[Callable[[Message], None]] = []
+        self._relays: dict[type[Message], Callable[[Message], Awaitable[Message]]] = {}
+        self._relayed: set[asyncio.Task[None]] = set()
+
+    def observe(self, observer: Callable[[Message], None]) -> None:
+        """Tell all news to somebody within this process, too."""
+        self._observers.append(observer)
+
+    def relay(self, kind: type[Message], ask: Callable[[Message], Awaitable[Message]]) -> None:
+        """Let requests of a kind be answered by another process."""
+        self._relays[kind] = ask
 
     async def start(self, address: str) -> None:
         """Listen; a stale socket file is replaced."""
         self._server = await listen(address, self._accept)
 
     def publish(self, news: Message) -> None:
-        """Tell every subscriber."""
+        """Tell every observer and subscriber."""
+        for observer in self._observers:
+            observer(news)
         for link in list(self._subscribed):
             link.send(news)
 
@@ -76,5 +90,16 @@ class Clients:
                 found = self._hang_up(call_id)
                 reply = Done() if found else Failed(f"no call {call_id}", 481)
                 link.reply(request_id, reply)
+            case _ if type(message) in self._relays:
+                task = asyncio.create_task(self._ask(link, message, request_id))
+                self._relayed.add(task)
+                task.add_done_callback(self._relayed.discard)
             case _:
                 link.reply(request_id, Failed(f"{type(message).__name__} is not served", 405))
+
+    async def _ask(self, link: Link, message: Message, request_id: int | None) -> None:
+        try:
+            reply = await self._relays[type(message)](message)
+        except RemoteError as error:
+            reply = Failed(str(error), error.sip_status)
+        link.reply(request_id, reply)

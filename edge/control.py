@@ -46,6 +46,8 @@ from edge.dialplan.plan import DialPlan
 from edge.farewell import lost_dialog, say_bye
 from edge.front.front import FrontLine
 from edge.front.settings import is_fronted
+from edge.metrics import Metrics
+from edge.metrics_now import MetricsPage, ask_all
 from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.pool import Pool
@@ -77,6 +79,7 @@ from edge.ua.messages import (
 from edge.workers import WorkerKey, Workers, worker_settings
 from media import RemoteError
 from media.config.model import Config
+from media.load_messages import TuneTurns
 from media.messages import (
     AgentStatus,
     AgentStatusRequest,
@@ -130,6 +133,12 @@ class Control:
         self._clients = Clients(self.status, self._hang_up_by_operator, self._drain)
         self._media = self._peer("media", MediaStatusRequest())
         self._agent = self._peer("agent", AgentStatusRequest())
+        self._clients.relay(TuneTurns, self._agent.request)
+        metrics = Metrics()
+        self._clients.observe(metrics.receive)
+        self._page = MetricsPage(
+            config.metrics, metrics, lambda: ask_all(self.status, self._media, self._agent)
+        )
         self._workers = Workers(
             Pool(1, config.limits.calls, outbound_places(config), fronted=is_fronted(config)),
             worker_settings(config),
@@ -198,6 +207,7 @@ class Control:
                         self._agent.run(),
                         self._workers.run(),
                         self._front.run(),
+                        self._page.run(),
                     )
                 ]
                 await stop.wait()
@@ -261,7 +271,7 @@ class Control:
         return True
 
     def _retry_after_s(self) -> int:
-        closed = self._admission.why_closed() is not None
+        closed = self._admission.why_closed() is not None and not self._admission.overloaded
         return RETRY_SHORT_S if closed else self._config.limits.retry_after_s
 
     # ------------------------------------------------------------ UA workers
@@ -380,7 +390,8 @@ class Control:
         reason = reasons.get(refused.sip_status, EndReason.REFUSED)
         cause = refused.reason
         if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
-            reason, cause = EndReason.NOT_READY, closed
+            cause = closed
+            reason = EndReason.FULL if self._admission.overloaded else EndReason.NOT_READY
         trunk = self._intake.trunk_of(refused.source) or "default"
         sip_call_id, source = refused.sip_call_id, refused.source
         parties = Parties(sip_call_id, refused.from_uri, refused.to_uri, source, trunk=trunk)
@@ -450,6 +461,7 @@ class Control:
             self._admission.media_up = False
         else:
             self._admission.agent_up = self._admission.agent_ready = False
+            self._admission.agent_refusing, self._admission.ladder = False, "normal"
             self._admission.agent_detail = ""
             self._engines = {}
         for call in self._calls.values():
@@ -503,6 +515,8 @@ class Control:
     def _on_agent_status(self, status: AgentStatus) -> None:
         self._admission.agent_ready = status.ready
         self._admission.agent_detail = status.detail
+        self._admission.agent_refusing = status.refusing
+        self._admission.ladder = status.ladder
         self._engines = status.engines
 
 

@@ -33,6 +33,7 @@ def report(
         calls=tuple(_call(each, time.monotonic_ns()) for each in calls),
         engines=engines,
         records_failing=records_failing,
+        ladder=admission.ladder,
     )
 
 

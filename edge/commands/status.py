@@ -102,6 +102,8 @@ def as_text(status: Status | None) -> str:
         lines.append(f"  {f'ua {worker.number}':<7} {state:<16} {detail}")
     for job, engine in sorted(status.engines.items()):
         lines.append(f"  {job:<7} {engine}")
+    if status.ladder != "normal":
+        lines.append(f"  load    given up for it: {status.ladder.replace('_', ' ')}")
     if status.records_failing:
         lines.append("  records the database refuses writes; they are kept in the spool file")
     for call in status.calls:
