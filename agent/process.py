@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,13 +21,14 @@ from agent.ladder_watch import LadderWatch
 from agent.listening import Listening
 from agent.loading import Engines
 from agent.persona import Persona
+from agent.reloading import reload_personas
 from agent.sessions import Sessions
 from agent.speech import SentenceStore, Speech
 from agent.streams import closing
 from agent.tuning import tune
 from agent.waits import WatchedDialogue, WatchedRecognizer, WatchedTurnModel, WatchedVoice
 from media import ConfigError, CordboardError
-from media.config.model import Config
+from media.config.model import AgentConfig, Config
 from media.link import Link, connect, listen
 from media.load_messages import AgentFiguresRequest, TuneTurns
 from media.messages import (
@@ -49,6 +51,7 @@ from media.messages import (
     StreamGone,
 )
 from media.paths import socket_address
+from media.reload_messages import ReloadConfig, Reloaded
 from media.wire import AudioFrame
 
 RECONNECT_S = 0.2
@@ -133,12 +136,33 @@ class AgentProcess:
         self._engines = await self._load(self._config, self._report)
         for name, config in self._config.agents.items():
             self._report(f"warming up {name}")
-            voice = self._engines.voice_of(config)
-            store = self._store_of(voice) if self._store_of else None
-            persona = Persona(name, config, Speech(WatchedVoice(voice, self._watch.waits), store))
-            await persona.warm_up(self._engines.language_model)
-            await self._rehearse(persona)
-            self._personas[name] = persona
+            self._personas[name] = await self._make_persona(name, config)
+
+    async def _make_persona(self, name: str, config: AgentConfig) -> Persona:
+        engines = self._loaded()
+        voice = engines.voice_of(config)
+        store = self._store_of(voice) if self._store_of else None
+        persona = Persona(name, config, Speech(WatchedVoice(voice, self._watch.waits), store))
+        await persona.warm_up(engines.language_model)
+        await self._rehearse(persona)
+        return persona
+
+    async def _reload(self, link: Link, message: ReloadConfig, request_id: int | None) -> None:
+        """Take over changed personas; conversations in progress keep theirs."""
+        try:
+            self._config, self._personas, changed = await reload_personas(
+                Path(message.path),
+                self._config,
+                self._loaded(),
+                self._personas,
+                self._make_persona,
+            )
+        except CordboardError as error:
+            log.warning("reload_refused", reason=str(error))
+            link.reply(request_id, Failed(str(error), 500))
+            return
+        log.info("personas_reloaded", changed=changed)
+        link.reply(request_id, Reloaded(tuple(f"agent {name}" for name in changed)))
 
     async def _rehearse(self, persona: Persona) -> None:
         """Run every engine once: the first time is slow, and no caller should have it."""
@@ -245,6 +269,8 @@ class AgentProcess:
                 link.reply(request_id, self._status())
             case AgentFiguresRequest():
                 link.reply(request_id, self._watch.figures(len(self._conversations)))
+            case ReloadConfig():
+                self._spawn(self._reload(link, message, request_id))
             case TuneTurns():
                 self._tune(link, message, request_id)
             case CallAnswered(call_id=call_id):
