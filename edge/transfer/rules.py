@@ -23,4 +23,6 @@ def transfer_rules(queue: QueueConfig, refer: bool) -> TransferRules:
         whisper_timeout_ms=int(whisper.timeout_s * 1_000),
         connect=Connect.REFER if refer else Connect.BRIDGE,
         after_hangup=AfterHangup(queue.after_hangup),
+        refer_first_news_ms=int(queue.refer_news_s * 1_000),
+        refer_ms=int(queue.refer_s * 1_000),
     )

@@ -139,13 +139,15 @@ class TransferTask:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                # not among the tasks that are cancelled: no return without a leave before it
+                leaving = group.create_task(self._suspend())
                 self._enter_queue(self.queue)
-                self._spawn(self._suspend())
                 self._spawn(self._briefing.fetch(self._around.agent.request))
                 while self._end is None:
                     self._take(await self._next())
                 for task in self._tasks:
                     task.cancel()
+                await leaving
         except Exception as error:  # the transfer's own edge: the caller goes back to the AI
             self._log.exception("transfer_crashed", error=repr(error))
             self._end = self._end or TransferEnd("returned", "human_lost")
@@ -309,7 +311,7 @@ class TransferTask:
 
     async def _suspend(self) -> None:
         try:
-            await self._around.agent.request(SuspendConversation(self.order.call_id))
+            await self._around.agent.request(SuspendConversation(self.order.call_id), 1.0)
         except RemoteError as error:
             self._log.info("suspend_unheard", reason=str(error))
 

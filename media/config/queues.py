@@ -155,6 +155,10 @@ class QueueConfig:
     announce: AnnounceConfig = field(default_factory=AnnounceConfig)
     voicemail: VoicemailConfig = field(default_factory=VoicemailConfig)
     connect: QueueConnect = QueueConnect.AUTO
+    refer_news_s: Annotated[float, Between(0.1, 60, "s")] = 10
+    """REFER to the carrier's first word about it; then the bridge takes over."""
+    refer_s: Annotated[float, Between(0.1, 120, "s")] = 40
+    """REFER to the carrier's last word about it."""
     after_hangup: Annotated[str, OneOf(("end", "agent"))] = "end"
     """What follows when the human hangs up: ``end``, or the ``agent`` takes the caller back."""
     on_nobody: Fallback | None = None

@@ -79,6 +79,8 @@ class Rtp(asyncio.DatagramProtocol):
         self.remote: tuple[str, int] | None = None
         self.sending = True
         self.sent = 0
+        self.released_ns = 0
+        """When the last key was let go."""
         self._sequence, self._stamp = random.randrange(1 << 15), random.randrange(1 << 30)
         self._ssrc = random.randrange(1 << 32)
         self._digits: list[tuple[int, float]] = []
@@ -144,6 +146,7 @@ class Rtp(asyncio.DatagramProtocol):
                 self._stamp += FRAME
                 due += 0.02
                 await asyncio.sleep(max(0, due - time.monotonic()))
+        self.released_ns = time.monotonic_ns()
         return due
 
     def _send(self, payload_type: int, stamp: int, payload: bytes, marker: bool = False) -> None:

@@ -43,6 +43,7 @@ class Rig:
         self.phones: list[Phone] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ports_at_start = 0
+        self.sipp_port = 0
         self.client: Link | None = None
         _write_tone(folder / "music.wav", "music")
 
