@@ -17,6 +17,7 @@ from agent.clausing import clauses
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
 from agent.guard import Guard
+from agent.handover import Handover, Plan, transfer_queue
 from agent.knowledge import Match
 from agent.ladder import Allowance
 from agent.persona import Persona
@@ -62,7 +63,14 @@ class Answer:
     refused: str = ""
     fallback: str = ""
     """The fact to say instead when the answer does not come; empty where there is none."""
+    reason: str = ""
+    """Why a person is wanted, where the answer leads to one."""
     task: asyncio.Task[None] | None = None
+
+    def follow(self, plan: Plan) -> str:
+        """Become the answer that is planned; return its words."""
+        self.source, self.then, self.reason = plan.source, plan.then, plan.reason
+        return plan.text
 
     def cancel(self) -> None:
         """Stop working on it."""
@@ -78,6 +86,7 @@ class Answering:
         dialogue: the call's sequence in the language model.
         clock: monotonic nanoseconds.
         allowance: what the machine's load leaves.
+        handover: the call's way to people.
     """
 
     def __init__(
@@ -86,7 +95,9 @@ class Answering:
         dialogue: Dialogue,
         clock: Callable[[], int],
         allowance: Allowance | None = None,
+        handover: Handover | None = None,
     ) -> None:
+        self._handover = handover or Handover(None, persona.config)
         self._allowance = allowance or Allowance()
         self._persona = persona
         self._dialogue = dialogue
@@ -121,6 +132,8 @@ class Answering:
     async def foresee(self, words: str, history: list[ChatMessage], context: str) -> None:
         """Put what an answer to these unfinished words will need into the model's cache."""
         persona = self._persona
+        if self._handover.plan(words) is not None:
+            return
         if persona.fast_lane.match(words) is not None or persona.knowledge.sure(words) is not None:
             return
         facts = self._facts(words, context)
@@ -137,8 +150,13 @@ class Answering:
         self, answer: Answer, history: list[ChatMessage], context: str
     ) -> AsyncIterator[str]:
         persona = self._persona
+        plan = self._handover.plan(answer.words)
+        if plan is not None:
+            yield answer.follow(plan)
+            return
         entry = persona.fast_lane.match(answer.words)
         if entry is not None:
+            answer.reason = entry.when[0] if transfer_queue(entry.then) else ""
             answer.source, answer.then = "fast_lane", entry.then
             yield entry.say
             return
@@ -153,8 +171,7 @@ class Answering:
             return
         facts = self._facts(answer.words, context)
         if not facts:
-            answer.source = "unknown"
-            yield persona.config.unknown
+            yield answer.follow(self._handover.plan_unknown())
             return
         answer.fallback = persona.spoken(facts[0].text)
         if not self._allowance.model:

@@ -17,15 +17,19 @@ from agent import interruption, patience, turn_taking
 from agent.alarm import Alarm
 from agent.answering import Answering
 from agent.call_tasks import CallTasks, stop
+from agent.clip_numbers import conversation_base
 from agent.delivery import Delivery
 from agent.endpointing import expected_answer, resolve_timing
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.fast_lane import is_goodbye
 from agent.floor import Floor
+from agent.handing_over import HandingOver
+from agent.handover import Handover
 from agent.history import History
 from agent.interruption import AgentSilent, SpeechHeard, SpeechStopped, WordsHeard
 from agent.keys import END_KEY, KeyEntry
 from agent.knowledge import content_stems
+from agent.last_words import last_words
 from agent.listening import gather_evidence
 from agent.patience import Patience
 from agent.persona import Persona
@@ -51,6 +55,7 @@ from media.messages import (
     ConversationFailed,
     DetachStream,
     HangupRequested,
+    PlaybackCleared,
     Speaker,
 )
 from media.wire import AudioFrame
@@ -101,12 +106,13 @@ class Conversation:
         self._edge = edge
         self._clock = clock
         self._tasks = CallTasks(self.fail)
-        self._speaking = Speaking(stream, media, self._clip_over)
+        self._speaking = Speaking(stream, media, self._clip_over, conversation_base(clock()))
         self._patience = Patience(persona.config.limits, fillers=bool(persona.config.filler))
         self._book = TurnBook(call_id, edge.send)
         self._tellings: dict[int, Telling] = {}
+        handover = Handover(persona.human_queue, persona.config)
         self._delivery = Delivery(
-            Answering(persona, sessions.dialogue, clock, sessions.allowance),
+            Answering(persona, sessions.dialogue, clock, sessions.allowance, handover),
             self._speaking,
             self.history,
             self._tellings,
@@ -134,6 +140,9 @@ class Conversation:
             self._discard,
             self._hang_up,
         )
+        self._human = HandingOver(
+            call_id, persona, handover, self._unasked, edge, self._fall_silent, clock
+        )
         self._entry = KeyEntry()
         self._recognized_ns = 0
         self._cut_offs = 0
@@ -154,18 +163,24 @@ class Conversation:
 
     def receive_audio(self, frame: AudioFrame) -> None:
         """Take caller audio."""
-        if not self.closed:
+        if not self.closed and not self._human.away:
             self._take(self._listening.receive_audio(frame))
             self._settle()
 
-    def receive(self, message: ClipStarted | ClipFinished) -> None:
+    def receive(self, message: ClipStarted | ClipFinished | PlaybackCleared) -> None:
         """Take what media says of our clips."""
-        self._speaking.receive(message)
+        if not isinstance(message, PlaybackCleared):
+            self._speaking.receive(message)
+        elif self._human.away or self._speaking.has(message.clip):
+            self._speaking.cleared_by_other(message)
         self._settle()
 
     def press(self, digit: str) -> None:
         """Take a key; ``#`` ends an entry, a pause does too."""
-        if self.closed or self._leaving:
+        if self.closed or self._leaving or self._human.away or self._floor.connecting:
+            return
+        if self._entry.empty and digit in self.persona.config.human_keys:
+            self._tasks.spawn(self._connect_by_key(digit))
             return
         entry = self._entry.press(digit, self._clock())
         if entry is not None:
@@ -180,6 +195,23 @@ class Conversation:
         if held:
             self._listening.turns.abandon()
             self._discard()
+        self._settle()
+
+    def suspend(self) -> None:
+        """Let somebody else have the caller; all that was said is kept."""
+        if not self.closed:
+            self._human.suspend()
+            self._settle()
+
+    async def resume(self, reason: str) -> None:
+        """Have the caller again, and speak at once."""
+        await self._human.learn(reason)
+        if self.closed:
+            return
+        self._speaking.forget(self._clock())
+        self._answered = True
+        self._patience.call_answered(self._patience.answered_ns or self._clock())
+        self._human.resume(reason)
         self._settle()
 
     @property
@@ -201,6 +233,8 @@ class Conversation:
         self._alarm.cancel()
         self._discard()
         self._tasks.cancel()
+        if self._human.away:
+            self._speaking.forget(self._clock())
         for last_work in (self._speaking.clear_or_guess(self._clock), self._flush_words()):
             try:
                 async with asyncio.timeout(FLUSH_S):
@@ -212,15 +246,9 @@ class Conversation:
         self._sessions.dialogue.close()
 
     async def _flush_words(self) -> None:
-        turns = self._listening.turns
-        if turns.phase is Phase.QUIET:
-            return
-        text = await self._listening.recognize()
-        now_ns = self._clock()
-        if text:
-            last = self._listening.audible.last_audible_ns(now_ns) or now_ns
-            ended = TurnEnded(text, turns.onset_ns, last, now_ns, 0, turns.speech_ms, 0)
-            self._book.caller(Exchange(ended, now_ns, wasted_ms=self._delivery.wasted_ms))
+        exchange = await last_words(self._listening, self._clock, self._delivery.wasted_ms)
+        if exchange is not None:
+            self._book.caller(exchange)
 
     def _take(self, actions: list[turn_taking.Action]) -> None:
         for action in actions:
@@ -347,6 +375,8 @@ class Conversation:
         if finished and telling.then == "goodbye" and not self.closed:
             self._leaving = telling.hangup_reason
             self._patience.said_goodbye(self._clock())
+        if not self.closed:
+            self._human.clip_over(clip, telling)
         if not self._floor.taken and turn is not None and not self.closed:
             self._floor.receive(AgentSilent())
             self._listening.turns.expectation = expected_answer(turn.text)
@@ -361,6 +391,26 @@ class Conversation:
             self._cut_offs += 1
         if self._delivery.due:
             self._discard()
+
+    async def _connect_by_key(self, key: str) -> None:
+        self._listening.turns.abandon()
+        stop(self._evidence)
+        self._discard()
+        await self._floor.clear()
+        if not self._human.away and not self._floor.connecting:
+            self._human.press(key)
+            self._settle()
+
+    def _fall_silent(self) -> None:
+        """Leave the caller to somebody else."""
+        self._listening.turns.abandon()
+        stop(self._evidence)
+        stop(self._partials)
+        self._discard()
+        self._speaking.held = False
+        self._floor.receive(AgentSilent())
+        self._leaving, self._entry = "", KeyEntry()
+        self._patience.stay()
 
     def _enter_keys(self, entry: str) -> None:
         now_ns = self._clock()
@@ -377,6 +427,11 @@ class Conversation:
         """After anything happened: note who is silent, act on time, set the next alarm."""
         if self.closed:
             return
+        self._human.wait(self._delivery.due and not self._delivery.started)
+        if self._human.away:
+            self._patience.busy()
+            self._alarm.set(self._human.next_deadline_ns())
+            return
         heard_out = self._listening.turns.phase is not Phase.QUIET
         self._patience.hears(heard_out, self._clock())
         if (dry_ns := self._delivery.dry_ns) is not None:
@@ -391,21 +446,41 @@ class Conversation:
             self._floor.next_deadline_ns(),
             self._patience.next_deadline_ns(),
             self._entry.next_deadline_ns(),
+            self._human.next_deadline_ns(),
         )
 
     def _tick(self) -> None:
         try:
+            self._human.receive_tick()
+            if self._human.away:
+                self._settle()
+                return
             self._take(self._listening.receive(turn_taking.Tick()))
             self._floor.receive(interruption.Tick())
             if (entry := self._entry.receive_tick(self._clock())) is not None:
                 self._enter_keys(entry)
+            if self._human.stalled:
+                self._ask_human_instead()
             for action in self._patience.receive_tick(self._clock()):
+                if action is patience.Action.GIVE_UP and self._gives_up_for_good():
+                    self._ask_human_instead()
+                    continue
                 self._unasked.receive(action)
                 if action is patience.Action.END_LONG:
                     self._tasks.spawn(self._end_long_call())
             self._settle()
         except Exception as error:  # the call's own edge: this call ends, the others go on
             self.fail(error)
+
+    def _gives_up_for_good(self) -> bool:
+        fact = self._delivery.fallback
+        known = bool(fact) and self.persona.speech.known(fact) is not None
+        return self._human.gave_up(fact_known=known)
+
+    def _ask_human_instead(self) -> None:
+        """Put the caller through: the model does not answer."""
+        self._discard()
+        self._human.say_stalled()
 
     def _hang_up(self) -> None:
         self._edge.send(HangupRequested(self.call_id, self._leaving or "agent_goodbye"))

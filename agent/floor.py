@@ -13,6 +13,7 @@ from agent.interruption import Action, Event, Interruption
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.speaking import Speaking
+from media.config.agent_checks import TRANSFER
 from media.config.model import TurnConfig
 
 
@@ -64,7 +65,14 @@ class Floor:
     def may_be_interrupted(self) -> bool:
         """Whether the caller's voice may stop what is being said."""
         greeting = any(each.source == "greeting" for each in self._speaking.playback.clips)
+        if self.connecting:
+            return False
         return self.turn.barge_in and not (self.turn.protect_greeting and greeting)
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the caller is being told that a person is asked: it is heard to its end."""
+        return any(each.then.startswith(TRANSFER) for each in self._tellings.values())
 
     def retune(self, turn: TurnConfig) -> None:
         """Use other settings from now on."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from agent.endpointing import TurnTiming, resolve_timing
 from agent.engines.base import ChatMessage, LanguageModel
 from agent.fast_lane import FastLane
 from agent.guard import shorten
+from agent.handover import choose_queue, handover_sentences
 from agent.knowledge import Knowledge
 from agent.prompting import write_prefix
 from agent.speech import Speech
@@ -21,9 +23,12 @@ class Persona:
         name: key under ``agents``.
         config: the persona.
         speech: its voice.
+        queues: names of the configured queues of people.
     """
 
-    def __init__(self, name: str, config: AgentConfig, speech: Speech) -> None:
+    def __init__(
+        self, name: str, config: AgentConfig, speech: Speech, queues: Collection[str] = ()
+    ) -> None:
         self.name = name
         self.config = config
         self.speech = speech
@@ -32,6 +37,9 @@ class Persona:
         )
         self.fast_lane = FastLane(config.fast_lane)
         self.timing: TurnTiming = resolve_timing(config.turn)
+        self.human_queue = choose_queue(name, config, queues)
+        """For callers who ask for a person; None where there is none."""
+        self._queues = queues
         self.prefix: list[ChatMessage] = write_prefix(config, self.knowledge)
 
     def sentences(self) -> list[str]:
@@ -47,6 +55,7 @@ class Persona:
                     config.unknown,
                     config.not_heard,
                     *(each.say for each in config.fast_lane),
+                    *(handover_sentences(config.handover) if self._queues else ()),
                 ]
             )
         )

@@ -95,11 +95,15 @@ def _words_until(part: Part, position_samples: int) -> str:
 
 
 class Playback:
-    """The clips of one stream, in the order of their opening."""
+    """The clips of one stream, in the order of their opening.
 
-    def __init__(self) -> None:
+    Args:
+        last_number: clips are counted from the next one.
+    """
+
+    def __init__(self, last_number: int = 0) -> None:
         self.clips: list[Clip] = []
-        self._last_number = 0
+        self._last_number = last_number
 
     def open(self, source: str) -> Clip:
         """Begin a clip."""

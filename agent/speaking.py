@@ -47,10 +47,17 @@ class Speaking:
         stream: media's number.
         media: the link.
         on_over: called with each clip that is over, finished or cleared.
+        last_number: clips are counted from the next one.
     """
 
-    def __init__(self, stream: int, media: MediaPort, on_over: Callable[[Clip], None]) -> None:
-        self.playback = Playback()
+    def __init__(
+        self,
+        stream: int,
+        media: MediaPort,
+        on_over: Callable[[Clip], None],
+        last_number: int = 0,
+    ) -> None:
+        self.playback = Playback(last_number)
         self.held = False
         self._stream = stream
         self._media = media
@@ -126,12 +133,26 @@ class Speaking:
         try:
             await self.clear()
         except RemoteError:
-            now_ns = clock()
-            clip = self.playback.clips[0]
-            elapsed_ns = now_ns - clip.started_ns if clip.started_ns else 0
-            position = max(clip.heard_samples, elapsed_ns * SAMPLE_HZ // 1_000_000_000)
-            for gone in self.playback.cleared(clip.number, position, now_ns):
-                self._on_over(gone)
+            self.forget(clock())
+
+    def forget(self, now_ns: int) -> None:
+        """Take every clip for over without a word of media; time says how much was heard."""
+        if not self.busy:
+            return
+        clip = self.playback.clips[0]
+        elapsed_ns = now_ns - clip.started_ns if clip.started_ns else 0
+        position = max(clip.heard_samples, elapsed_ns * SAMPLE_HZ // 1_000_000_000)
+        for gone in self.playback.cleared(clip.number, position, now_ns):
+            self._on_over(gone)
+
+    def has(self, number: int) -> bool:
+        """Say whether a clip is one of ours that is not over."""
+        return any(each.number == number for each in self.playback.clips)
+
+    def cleared_by_other(self, message: PlaybackCleared) -> None:
+        """Take that somebody else dropped all that was queued."""
+        for gone in self.playback.cleared(message.clip, message.position_samples, message.at_ns):
+            self._on_over(gone)
 
     def receive(self, message: ClipStarted | ClipFinished) -> Clip | None:
         """Take what media says of a clip; return the clip, None if it is not one of ours."""

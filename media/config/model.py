@@ -181,9 +181,9 @@ class AgentLimits:
     max_call_s: Annotated[int, Between(1, 86_400, "s")] = 1_800
     max_turn_s: Annotated[int, Between(2, 600, "s")] = 60
     """A caller who speaks without pause for so long is answered all the same."""
-    stall_s: Annotated[float, Between(1, 60, "s")] | None = 5
-    """A caller who heard no answer for so long is put through to a person; none never does. Only
-    where the persona has a queue for people."""
+    stall_s: Annotated[float, Between(1, 60, "s")] | None = 8
+    """A caller who waits so long for an answer is put through to a person, where the persona has a
+    queue of people; so is one for whom two answers in a row were given up. None never does."""
 
 
 @dataclass(frozen=True, slots=True)
