@@ -46,6 +46,7 @@ def ask(
     user: str = "100",
     sender: str = "front",
     headers: str = "",
+    contact: str = "",
     timeout_s: float = 1.0,
 ) -> SipMessage | None:
     """Send one request outside of a call; return the final answer, None if there is none."""
@@ -58,8 +59,8 @@ def ask(
             f"{method} sip:{user}@127.0.0.1:{port} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{token};rport\r\nMax-Forwards: 70\r\n"
             f"From: <sip:{sender}@{own}>;tag={token}\r\nTo: <sip:{user}@127.0.0.1:{port}>\r\n"
-            f"Call-ID: {token}\r\nCSeq: 1 {method}\r\nContact: <sip:{sender}@{own}>\r\n"
-            f"{headers}Content-Length: 0\r\n\r\n"
+            f"Call-ID: {token}\r\nCSeq: 1 {method}\r\n"
+            f"{contact or f'Contact: <sip:{sender}@{own}>'}\r\n{headers}Content-Length: 0\r\n\r\n"
         )
         here.sendto(text.encode(), ("127.0.0.1", port))
         deadline = time.monotonic() + timeout_s
