@@ -51,3 +51,17 @@ def test_a_plan_that_can_do_without_the_agent_process_is_open_without_it() -> No
     assert admission.why_closed() == "the media process is not up"
     admission.media_up = True
     assert admission.why_closed() is None
+
+
+def test_too_much_load_refuses_new_calls_as_full() -> None:
+    """While the agent process refuses, new calls get 503 as when all lines are taken."""
+    admission = opened()
+    admission.agent_refusing = True
+    assert admission.overloaded
+    refusal = admission.refusal()
+    assert refusal is not None
+    assert (refusal.sip_status, refusal.reason) == (503, EndReason.FULL)
+    assert "load" in refusal.cause
+    admission.media_up = False
+    assert not admission.overloaded
+    assert admission.why_closed() == "the media process is not up"
