@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.conversation import Conversation
 from agent.engines.base import ChatMessage, Samples, Transcript
+from agent.ladder import Allowance
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.playback import Clip
@@ -286,6 +287,7 @@ class Phone:
     recognizer: FakeRecognizer = field(init=False)
     voice: FakeVoice = field(default_factory=FakeVoice)
     turn_model: FakeTurnModel = field(default_factory=FakeTurnModel)
+    allowance: Allowance = field(default_factory=Allowance)
     speech_ended_ns: int = 0
     speech_began_ns: int = 0
     answered_ns: int = 0
@@ -308,8 +310,9 @@ class Phone:
             self.persona_config.limits.max_turn_s * 1_000,
             now_ns,
         )
+        sessions = Sessions(listening, self.model, self.allowance)
         self.conversation = Conversation(
-            CallId("c1"), 1, persona, Sessions(listening, self.model), self.media, self, now_ns
+            CallId("c1"), 1, persona, sessions, self.media, self, now_ns
         )
         self.media.conversation = self.conversation
         self._ticker = asyncio.create_task(self._run())
