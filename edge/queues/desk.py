@@ -15,9 +15,12 @@ import structlog
 
 from edge.hours import Hours
 from edge.queues import events as e
+from edge.queues.messages import ChangeDuty, QueueStatusRequest
 from edge.queues.rules import build_floor
+from edge.queues.view import duty_event, view
 from edge.transfer.events import QueueGaveUp, RingUnwanted, RingWanted, TransferEvent
 from media.config.model import Config
+from media.messages import Done, Failed, Message
 
 log = structlog.get_logger()
 
@@ -90,6 +93,24 @@ class QueueDesk:
         if isinstance(event, e.MemberLoggedIn | e.MemberPaused):
             self._save()
         self._on_change()
+
+    def answer(self, message: Message) -> Message | None:
+        """Answer a client; None where the message is not about queues."""
+        if isinstance(message, QueueStatusRequest):
+            is_open = {name: self.is_open(name) for name in self._config.queues}
+            return view(self.floor, self._config, is_open, time.monotonic_ns())
+        if not isinstance(message, ChangeDuty):
+            return None
+        if message.person not in self.floor.members:
+            known = ", ".join(self.floor.members) or "nobody"
+            return Failed(f'no person "{message.person}"; known: {known}', 404)
+        self.change(message)
+        return Done()
+
+    def change(self, duty: ChangeDuty) -> None:
+        """Carry out what a person or an operator wants."""
+        log.info("duty_changed", person=duty.person, duty=str(duty.duty), seconds=duty.seconds)
+        self.tell(duty_event(duty))
 
     def close(self) -> None:
         """Stop the clock."""

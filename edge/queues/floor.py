@@ -111,7 +111,7 @@ class Floor:
     def position(self, ticket: str) -> int:
         """Return the caller's place among those of its queue, from 1."""
         queue = self._waiting(ticket).rules.name
-        line = [each.ticket for each in self._line() if each.rules.name == queue]
+        line = [each.ticket for each in self.line if each.rules.name == queue]
         return line.index(ticket) + 1
 
     def expected_wait_s(self, ticket: str) -> int | None:
@@ -119,6 +119,11 @@ class Floor:
         rules = self._waiting(ticket).rules
         here = sum(1 for seat in rules.seats if self._present(seat.member))
         return self.scores[rules.name].expected_wait_s(self.position(ticket), here)
+
+    @property
+    def line(self) -> list[Waiting]:
+        """Callers in the order in which they are served, over all queues."""
+        return sorted(self.waiting.values(), key=lambda w: (-w.priority, w.joined_ns, w.number))
 
     # ------------------------------------------------------------ events
 
@@ -252,7 +257,7 @@ class Floor:
                 self._free(member, now_ns)
             if member.rest_until_ns and now_ns >= member.rest_until_ns:
                 member.rest_until_ns = 0
-        for caller in self._line():
+        for caller in self.line:
             reason = self._give_up(caller, now_ns)
             if reason is not None:
                 del self.waiting[caller.ticket]
@@ -290,7 +295,7 @@ class Floor:
 
     def _offer(self, now_ns: int) -> list[FloorAction]:
         actions: list[FloorAction] = []
-        for caller in self._line():
+        for caller in self.line:
             if caller.offers:
                 continue
             if caller.next_round_ns and now_ns >= caller.next_round_ns:
@@ -344,9 +349,6 @@ class Floor:
         )
 
     # ------------------------------------------------------------ small things
-
-    def _line(self) -> list[Waiting]:
-        return sorted(self.waiting.values(), key=lambda w: (-w.priority, w.joined_ns, w.number))
 
     def _present(self, name: str) -> bool:
         member = self._member(name)

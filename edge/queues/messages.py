@@ -1,0 +1,91 @@
+"""Say what clients may ask about queues and people, and what they are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from media.messages import CallId, Message
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatusRequest(Message):
+    """Ask how the queues are. Reply: QueueStatus."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView(Message):
+    """One caller who waits."""
+
+    call_id: CallId
+    position: int
+    """From 1."""
+    waited_s: int
+    ringing: tuple[str, ...] = ()
+    """People whose phones ring for them."""
+    expected_wait_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView(Message):
+    """One queue."""
+
+    name: str
+    open: bool
+    strategy: str
+    people: tuple[str, ...]
+    waiting: tuple[WaitingView, ...]
+    offered: int
+    answered: int
+    abandoned: int
+    sent_back: int
+    service_level: float | None
+    """Share of callers answered in time, 0 to 1."""
+    service_level_s: float
+    mean_wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView(Message):
+    """One person."""
+
+    name: str
+    phone: str
+    state: str
+    """``off_duty``, ``paused``, ``idle``, ``resting``, ``ringing``, ``busy`` or ``wrap_up``."""
+    state_s: int
+    """For how long."""
+    calls_taken: int
+    left_s: int | None = None
+    """Of a wrap-up or a rest."""
+    queue: str = ""
+    """Whose caller was taken last."""
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus(Message):
+    """Reply to QueueStatusRequest."""
+
+    queues: tuple[QueueView, ...]
+    people: tuple[PersonView, ...]
+
+
+class Duty(StrEnum):
+    """What a person may change."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    WRAP_UP = "wrap-up"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDuty(Message):
+    """Change what a person does. Reply: Done or Failed (404)."""
+
+    person: str
+    duty: Duty
+    seconds: int = 0
+    """Of a wrap-up; 0 ends it."""
