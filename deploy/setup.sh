@@ -69,7 +69,7 @@ have() { command -v "$1" >/dev/null; }
 have g++ || packages+=(g++)
 have cmake || packages+=(cmake)
 have ninja || packages+=(ninja-build)
-[[ $tests == yes ]] && packages+=(sip-tester baresip-core)
+[[ $tests == yes ]] && packages+=(sip-tester baresip-core kamailio kamailio-tls-modules openssl)
 if ! python=$(find_python); then packages+=(python3 python3-venv); fi
 if [[ -n "${python:-}" && ! -x .venv/bin/pip ]] && ! "$python" -c 'import ensurepip' 2>/dev/null; then
   packages+=("$(basename "$(readlink -f "$python")")-venv")
