@@ -15,12 +15,13 @@ import structlog
 
 from edge.hours import Hours
 from edge.queues import events as e
-from edge.queues.messages import ChangeDuty, QueueStatusRequest
+from edge.queues.messages import ChangeDuty
 from edge.queues.rules import build_floor
 from edge.queues.view import duty_event, view
 from edge.transfer.events import QueueGaveUp, RingUnwanted, RingWanted, TransferEvent
+from media import RemoteError
 from media.config.model import Config
-from media.messages import Done, Failed, Message
+from media.messages import Done, Message
 
 log = structlog.get_logger()
 
@@ -94,18 +95,20 @@ class QueueDesk:
             self._save()
         self._on_change()
 
-    def answer(self, message: Message) -> Message | None:
-        """Answer a client; None where the message is not about queues."""
-        if isinstance(message, QueueStatusRequest):
-            is_open = {name: self.is_open(name) for name in self._config.queues}
-            return view(self.floor, self._config, is_open, time.monotonic_ns())
-        if not isinstance(message, ChangeDuty):
-            return None
-        if message.person not in self.floor.members:
-            known = ", ".join(self.floor.members) or "nobody"
-            return Failed(f'no person "{message.person}"; known: {known}', 404)
-        self.change(message)
-        return Done()
+    async def serve(self, message: Message) -> Message:
+        """Answer a client.
+
+        Raises:
+            RemoteError: 404, there is no such person.
+        """
+        if isinstance(message, ChangeDuty):
+            if message.person not in self.floor.members:
+                known = ", ".join(self.floor.members) or "nobody"
+                raise RemoteError(f'no person "{message.person}"; known: {known}', sip_status=404)
+            self.change(message)
+            return Done()
+        is_open = {name: self.is_open(name) for name in self._config.queues}
+        return view(self.floor, self._config, is_open, time.monotonic_ns())
 
     def change(self, duty: ChangeDuty) -> None:
         """Carry out what a person or an operator wants."""
