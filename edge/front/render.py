@@ -145,6 +145,8 @@ def _listen_lines(config: Config, interfaces: Sequence[str]) -> list[str]:
             if sip.public_address is not None and host != "lo":
                 line += f" advertise {bracketed(sip.public_address)}:{port}"
             lines.append(line)
+    # one process only: two could send a worker's 180 after its 200
+    lines.append("socket_workers=1")
     lines.append(f"listen=udp:{WORKER_ADDRESS}:{config.front.worker_port}")
     lines.append(f'alias="{bracketed(front_host(config))}:{sip.udp_port}"')
     return lines

@@ -92,7 +92,11 @@ class FrontedService:
                 start_new_session=True,
             )
         limit = load_config(self.config).limits.calls
-        self.wait(lambda status: status["ready"] and status["limit"] == limit, timeout_s)
+        try:
+            self.wait(lambda status: status["ready"] and status["limit"] == limit, timeout_s)
+        except AssertionError:
+            self.stop()
+            raise
 
     def stop(self) -> int:
         """Stop as ops would, by SIGTERM; return the exit code."""
