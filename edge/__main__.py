@@ -21,7 +21,7 @@ def main() -> int:
     try:
         config, plan = load_plan(args.config)
         configure_log(config.log, "edge")
-        asyncio.run(serve(config, plan))
+        asyncio.run(serve(config, plan, args.config))
     except CordboardError as error:
         print(f"edge: {error}", file=sys.stderr)
         return 1

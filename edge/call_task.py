@@ -56,7 +56,7 @@ from edge.records.columns import (
 from edge.transfer.handover import Handover
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.routed import Routed
-from edge.ua.messages import UaAnswer, UaHangup, UaReject, UaRinging
+from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaReject, UaRinging
 from media import RemoteError
 from media.link import LinkClosedError, RequestFailedError
 from media.messages import (
@@ -139,6 +139,13 @@ class CallTask:
         """Take a key of the caller."""
         if not self.handover.press(digit):
             self.routed.destination.digit(digit, in_audio=in_audio)
+
+    def note_dialog(self, confirmed: UaConfirmed) -> None:
+        """Keep the dialog of a leg that we placed: its Call-ID was not known before."""
+        self.leg.confirmed = confirmed
+        self.parties = replace(self.parties, sip_call_id=confirmed.sip_call_id)
+        columns = {"call_id": self.call_id, "sip_call_id": confirmed.sip_call_id}
+        self._around.records.put(columns)
 
     def post(self, event: Event) -> None:
         """Hand over news of the call; never waits."""

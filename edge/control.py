@@ -12,11 +12,11 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-import media
 from edge import sdp
 from edge.admission import RETRY_SHORT_S, Admission
 from edge.call_events import (
@@ -37,7 +37,6 @@ from edge.call_events import (
     Termination,
     WorkerLost,
 )
-from edge.call_parts import CallTimers
 from edge.call_surroundings import CallerLeg, Surroundings
 from edge.call_task import APOLOGY_CLIP, CallTask
 from edge.client_messages import ProcessStatus, Status
@@ -51,18 +50,21 @@ from edge.metrics_now import MetricsPage, ask_all
 from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.pool import Pool
+from edge.queues.coded_call import coded_call
+from edge.queues.messages import ChangeDuty, QueueStatusRequest
 from edge.records.columns import Parties, new_call_id
 from edge.records.writer import RecordWriter
 from edge.status_report import report
 from edge.transfer.setup import people_workers, resume_outbox, transfer_surroundings
 from edge.transfer.straight import StraightToQueue
-from edge.trunks.carriers import TrunkServers
-from edge.trunks.connecting import Connector
 from edge.trunks.destination import Chain
-from edge.trunks.intake import Intake, TurnedAway
-from edge.trunks.limits import TrunkUse
+from edge.trunks.dialling import Dialling
+from edge.trunks.intake import TurnedAway
+from edge.trunks.messages import PlaceCall, ProbeTrunk, TrunksRequest
+from edge.trunks.reload import Reloading
 from edge.trunks.routed import Routed
 from edge.trunks.routing import Routing
+from edge.trunks.trunks import TrunkBoard, timers, trunk_workers
 from edge.ua.messages import (
     EndedBy,
     UaCommandFailed,
@@ -72,6 +74,7 @@ from edge.ua.messages import (
     UaHangup,
     UaInvite,
     UaNegotiated,
+    UaReady,
     UaRefused,
     UaReject,
     UaTransferStatus,
@@ -95,6 +98,7 @@ from media.messages import (
     Turn,
 )
 from media.paths import socket_address
+from media.reload_messages import ReloadConfig, Reloaded
 
 STOP_CALLS_S = 6.0
 _HANGUP_REASONS = {
@@ -113,15 +117,17 @@ class Control:
     Args:
         config: loaded, its paths absolute.
         plan: its dial plan, compiled; None compiles it.
+        path: where it was read from, for reloads.
 
     Raises:
         ConfigError: a trunk's password cannot be read.
     """
 
-    def __init__(self, config: Config, plan: DialPlan | None = None) -> None:
+    def __init__(
+        self, config: Config, plan: DialPlan | None = None, path: Path | None = None
+    ) -> None:
         self._config = config
-        routing = Routing.compile(config, plan)
-        self._admission = Admission(needs_agent=routing.needs_agent)
+        self._admission = Admission()
         self._engines: dict[str, str] = {}
         self._calls: dict[CallId, CallTask] = {}
         self._legs: dict[tuple[WorkerKey, int], CallTask] = {}
@@ -139,8 +145,9 @@ class Control:
         self._page = MetricsPage(
             config.metrics, metrics, lambda: ask_all(self.status, self._media, self._agent)
         )
+        placing = trunk_workers(config) + people_workers(config)
         self._workers = Workers(
-            Pool(1, config.limits.calls, outbound_places(config), fronted=is_fronted(config)),
+            Pool(1, config.limits.calls, placing, fronted=is_fronted(config)),
             worker_settings(config),
             on_message=self._on_worker,
             on_down=self._on_worker_down,
@@ -162,6 +169,8 @@ class Control:
             self._records,
             self._clients.publish,
         )
+        self._clients.relay(QueueStatusRequest, self._transfers.desk.serve)
+        self._clients.relay(ChangeDuty, self._transfers.desk.serve)
         self._around = Surroundings(
             media=self._media,
             agent=self._agent,
@@ -169,26 +178,27 @@ class Control:
             publish=self._clients.publish,
             retry_after_s=self._retry_after_s,
             record=config.media.record,
-            timers=CallTimers(
-                answer_timeout_ms=config.sip.answer_timeout_ms,
-                max_call_ms=config.limits.max_call_s * 1_000,
-            ),
+            timers=timers(config),
             transfers=self._transfers,
         )
-        self._use = TrunkUse()
-        self._use.set_trunks(config.trunks)
-        self._carriers = TrunkServers(config.trunks)
-        connector = Connector(
-            self._media,
-            self._agent,
-            self._outbound,
-            self._use,
-            self._carriers,
-            self._workers.domain,
-            self._retry_after_s,
-            lambda call_id, queue, variables: StraightToQueue(queue),
+        self._trunks = TrunkBoard(
+            config,
+            plan,
+            media=self._media,
+            agent=self._agent,
+            legs=self._outbound,
+            send=self._workers.send_to_place,
+            domain=self._workers.domain,
+            retry_after_s=self._retry_after_s,
+            queue_desk=lambda call_id, queue, variables: StraightToQueue(queue),
         )
-        self._intake = Intake(routing, connector, apology_file, lambda address: None)
+        self._reloading = Reloading(path, self._trunks, self._agent)
+        self._dialling = Dialling(
+            self._trunks, self._outbound, self._start_dialled, self._admission.why_closed
+        )
+        for kind in (TrunksRequest, ProbeTrunk, PlaceCall, ReloadConfig):
+            self._clients.relay(kind, self._serve)
+        self._go_by(self._trunks.routing)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then release every call and close every record."""
@@ -207,6 +217,7 @@ class Control:
                         self._agent.run(),
                         self._workers.run(),
                         self._front.run(),
+                        self._trunks.carriers.run(),
                         self._page.run(),
                     )
                 ]
@@ -228,7 +239,25 @@ class Control:
             task.post(HangUpAsked(Party.OPERATOR, EndReason.SHUTDOWN))
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=STOP_CALLS_S)
+        await self._trunks.carriers.stop()
         await self._workers.stop()
+
+    async def reload(self, asked: ReloadConfig | None = None) -> Reloaded:
+        """Go by the changed file from the next call on.
+
+        Raises:
+            ReloadError: it is wrong, and nothing has changed.
+        """
+        answer = await self._reloading.reload(asked)
+        self._go_by(self._trunks.routing)
+        self._on_change()
+        return answer
+
+    def _go_by(self, routing: Routing) -> None:
+        self._config = replace(
+            self._config, limits=routing.config.limits, agents=routing.config.agents
+        )
+        self._admission.needs_agent = routing.needs_agent
 
     # ------------------------------------------------------------ what clients see
 
@@ -257,6 +286,18 @@ class Control:
             task.post(HangUpAsked(Party.OPERATOR, EndReason.OPERATOR))
         return task is not None
 
+    async def _serve(self, message: Message) -> Message:
+        match message:
+            case TrunksRequest():
+                return self._trunks.status()
+            case ProbeTrunk():
+                return await self._trunks.probe(message)
+            case PlaceCall():
+                return self._dialling.place(message)
+            case ReloadConfig():
+                return await self.reload(message)
+        raise RemoteError(f"{type(message).__name__} is not served", 405)
+
     def _on_change(self) -> None:
         """Open or close the workers to callers, as everything else allows."""
         self._workers.open(self._admission.why_closed() is None, self._retry_after_s())
@@ -279,7 +320,7 @@ class Control:
     def _on_worker(self, key: WorkerKey, message: Message) -> None:
         if isinstance(message, UaInvite | UaRefused | UaDisconnected):
             self._front.changed(key.place)
-        if self._outbound.receive(key, message):
+        if self._outbound.receive(key, message) or self._trunks.carriers.receive(message):
             return
         match message:
             case UaInvite(replaces_leg=int()):
@@ -288,6 +329,8 @@ class Control:
                 self._take_call(key, message)
             case UaRefused():
                 self._record_refused(message)
+            case UaReady():
+                self._trunks.worker_ready(key.place)
             case UaNegotiated(leg=leg):
                 self._post_leg(key, leg, _negotiated(message))
             case UaConfirmed(leg=leg):
@@ -336,6 +379,7 @@ class Control:
 
     def _on_worker_down(self, key: WorkerKey, reason: str) -> None:
         self._outbound.lose_worker(key)
+        self._trunks.worker_lost(key.place)
         for owner, leg in [each for each in self._legs if each[0] == key]:
             call = self._legs.pop((owner, leg))
             call.post(WorkerLost(reason))
@@ -346,21 +390,19 @@ class Control:
                 farewell.add_done_callback(self._farewells.discard)
 
     def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
-        invite = self._intake.seen(invite)
+        invite = self._trunks.intake.seen(invite)
         call_id = new_call_id(time.time_ns())
+        coded = coded_call(invite, self._config, self._transfers.desk, self._media)
+        if coded is not None:
+            self._take_coded(key, invite, call_id, coded)
+            return
         load = len(self._calls) / max(self._workers.pool.limit, 1)
-        taken = self._intake.take(invite, call_id, load)
+        taken = self._trunks.intake.take(invite, call_id, load)
         if isinstance(taken, TurnedAway):
             refuse = UaReject(invite.leg, taken.sip_status, challenges=taken.challenges)
             self._workers.send(key, refuse)
             return
-        wildcard = self._config.media.address in ("0.0.0.0", "::")
-        leg = CallerLeg(
-            invite.leg,
-            lambda message: self._workers.send(key, message),
-            invite.local_address if wildcard else None,
-            invite,
-        )
+        leg = self._caller_leg(key, invite)
         parties = Parties(
             invite.sip_call_id,
             taken.offered.caller_uri,
@@ -373,6 +415,25 @@ class Control:
         task = self._start_call(call_id, parties, leg, taken.routed, InviteArrived(refusal))
         task.trunk_counted = taken.counted
         self._legs[key, invite.leg] = task
+
+    def _caller_leg(self, key: WorkerKey, invite: UaInvite) -> CallerLeg:
+        wildcard = self._config.media.address in ("0.0.0.0", "::")
+        return CallerLeg(
+            invite.leg,
+            lambda message: self._workers.send(key, message),
+            invite.local_address if wildcard else None,
+            invite,
+        )
+
+    def _take_coded(
+        self, key: WorkerKey, invite: UaInvite, call_id: CallId, routed: Routed
+    ) -> None:
+        """Take the call of a person who dialled a feature code."""
+        called = invite.request_uri or invite.to_uri
+        sip_call_id, display = invite.sip_call_id, invite.from_display
+        parties = Parties(sip_call_id, invite.from_uri, called, invite.source, display)
+        leg, arrived = self._caller_leg(key, invite), InviteArrived(self._admission.refusal())
+        self._legs[key, invite.leg] = self._start_call(call_id, parties, leg, routed, arrived)
 
     def _take_over(self, key: WorkerKey, invite: UaInvite) -> None:
         """Let another dialog carry a call on (RFC 3891); its media and its record stay."""
@@ -392,7 +453,7 @@ class Control:
         if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
             cause = closed
             reason = EndReason.FULL if self._admission.overloaded else EndReason.NOT_READY
-        trunk = self._intake.trunk_of(refused.source) or "default"
+        trunk = self._trunks.intake.trunk_of(refused.source) or "default"
         sip_call_id, source = refused.sip_call_id, refused.source
         parties = Parties(sip_call_id, refused.from_uri, refused.to_uri, source, trunk=trunk)
         leg = CallerLeg(0, lambda message: None, None)
@@ -401,6 +462,11 @@ class Control:
         task = self._start_call(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
         # after the task has begun, whose first event is the INVITE
         asyncio.get_running_loop().call_soon(task.post, Disconnected(False, refused.sip_status))
+
+    def _start_dialled(
+        self, call_id: CallId, parties: Parties, leg: CallerLeg, routed: Routed
+    ) -> CallTask:
+        return self._start_call(call_id, parties, leg, routed, InviteArrived())
 
     def _start_call(
         self,
@@ -429,7 +495,7 @@ class Control:
     def _forget(self, call: CallTask) -> None:
         self._calls.pop(call.call_id, None)
         if call.trunk_counted is not None:
-            self._use.end(call.trunk_counted)
+            self._trunks.use.end(call.trunk_counted)
         for stream in [number for number, each in self._streams.items() if each is call]:
             del self._streams[stream]
         for leg in [number for number, each in self._legs.items() if each is call]:
@@ -527,27 +593,26 @@ def _negotiated(message: UaNegotiated) -> Event:
         return NegotiationFailed(str(error))
 
 
-def outbound_places(config: Config) -> int:
-    """Return how many workers carry legs that we place: none where nothing can be called."""
-    carriers = 1 if any(each.servers for each in config.trunks.values()) else 0
-    return carriers + people_workers(config)
-
-
-def apology_file(config: Config, persona: str | None) -> str:
-    """Return the WAV that a caller hears whose conversation with a persona broke."""
-    if config.media.apology_file is not None:
-        return config.media.apology_file
-    language = config.agents[persona].language if persona in config.agents else "en"
-    sounds = Path(media.__file__).parent / "sounds"
-    spoken = sounds / f"apology_{language.partition('-')[0].lower()}.wav"
-    return str(spoken if spoken.exists() else sounds / "apology_en.wav")
-
-
-async def serve(config: Config, plan: DialPlan | None = None) -> None:
-    """Run the control process until SIGTERM or SIGINT."""
+async def serve(config: Config, plan: DialPlan | None = None, path: Path | None = None) -> None:
+    """Run the control process until SIGTERM or SIGINT; SIGHUP reads the file again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    await Control(config, plan).run(stop)
+    control = Control(config, plan, path)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(_reload(control))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    await control.run(stop)
+
+
+async def _reload(control: Control) -> None:
+    with contextlib.suppress(RemoteError):  # it is in the log
+        await control.reload()

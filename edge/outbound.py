@@ -93,6 +93,20 @@ class EarlyListener(Protocol):
         """Media knows the far end, which has not answered yet."""
 
 
+class PlacedLeg(Protocol):
+    """Whatever holds a slot at an outbound worker."""
+
+    stream: int | None
+    key: WorkerKey | None
+    number: int
+
+    def receive(self, message: Message) -> None:
+        """Take news of the worker or of media."""
+
+    def lose_worker(self) -> None:
+        """The worker died, and the dialog with it."""
+
+
 class OutboundLeg:
     """One call to a phone.
 
@@ -271,8 +285,8 @@ class OutboundLegs:
         self.send = send
         self._pool = pool
         self._numbers = itertools.count(-1, -1)
-        self._by_number: dict[tuple[WorkerKey, int], OutboundLeg] = {}
-        self._by_stream: dict[int, OutboundLeg] = {}
+        self._by_number: dict[tuple[WorkerKey, int], PlacedLeg] = {}
+        self._by_stream: dict[int, PlacedLeg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -288,7 +302,7 @@ class OutboundLegs:
         self.spawn(leg.open())
         return leg
 
-    def place(self, leg: OutboundLeg) -> tuple[WorkerKey, int] | None:
+    def place(self, leg: PlacedLeg) -> tuple[WorkerKey, int] | None:
         """Take a slot at the emptiest outbound worker, None where all are full or down."""
         used: dict[int, int] = {}
         for key, _ in self._by_number:
@@ -327,7 +341,7 @@ class OutboundLegs:
         for owner, number in [each for each in self._by_number if each[0] == key]:
             self._by_number.pop((owner, number)).lose_worker()
 
-    def forget(self, leg: OutboundLeg) -> None:
+    def forget(self, leg: PlacedLeg) -> None:
         """Give a leg's slot back."""
         if leg.key is not None:
             self._by_number.pop((leg.key, leg.number), None)

@@ -133,6 +133,11 @@ class Workers:
         self._apply(self.pool.drain(number, drained))
         self._on_change()
 
+    def send_to_place(self, place: int, message: Message) -> None:
+        """Send a message to whoever fills a place now; dropped while nobody does."""
+        if place < len(self.pool.places):
+            self.send(WorkerKey(place, self.pool.places[place].generation), message)
+
     def open(self, is_open: bool, retry_after_s: int) -> None:
         """Take callers, or refuse them all."""
         self.retry_after_s = retry_after_s
@@ -235,6 +240,7 @@ class Workers:
                     pjsip=message.pjsip_version,
                 )
                 self._apply(self.pool.receive_ready(*_parts(life.key), message, now_ns))
+                self._on_message(life.key, message)
                 self._on_change()
             case UaHeartbeat():
                 self.pool.receive_heartbeat(*_parts(life.key), message, now_ns)

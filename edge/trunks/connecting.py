@@ -26,18 +26,18 @@ from edge.trunks.conversation import Conversation
 from edge.trunks.destination import Chain, Destination, DestinationError
 from edge.trunks.limits import TrunkUse
 from edge.trunks.routing import HOPS_HEADER, MOST_HOPS, Offered, Routing
-from edge.trunks.servers import Target
+from edge.trunks.servers import Target, route_to
 from media.config.trunks import TrunkConfig
 from media.messages import CallId
 
 RING_TIMEOUT_S = 60.0
-_DIALLABLE = re.compile(r"[+]?[0-9A-Za-z*#._-]{1,64}\Z")
+DIALLABLE = re.compile(r"[+]?[0-9A-Za-z*#._-]{1,64}\Z")
 
 QueueDesk = Callable[[CallId, str, Mapping[str, str]], Destination]
 """Takes a caller to the people of a queue: call, queue's name, variables."""
 
 
-class Carriers(Protocol):
+class KnownServers(Protocol):
     """What is known of the trunks' servers."""
 
     def targets(self, trunk: str) -> tuple[Target, ...]:
@@ -66,7 +66,7 @@ class Connector:
     agent: Asked
     legs: OutboundLegs
     use: TrunkUse
-    carriers: Carriers
+    carriers: KnownServers
     domain: Callable[[], str]
     retry_after_s: Callable[[], int]
     queue_desk: QueueDesk | None = None
@@ -126,7 +126,7 @@ class Connector:
         if offered.hops >= MOST_HOPS:
             reason = f"the call came through here {offered.hops} times"
             raise DestinationError(reason, 483, EndReason.REJECTED)
-        if not _DIALLABLE.match(number):
+        if not DIALLABLE.match(number):
             raise DestinationError("the plan made no number of it", 484, EndReason.REJECTED)
         headers = {HOPS_HEADER: str(offered.hops + 1)}
         route = Route(
@@ -159,13 +159,14 @@ class Connector:
         domain = (register.domain or target.name or target.host) if register else self.domain()
         from_uri, display, own = identity.origin_of(config, numbers, caller, domain)
         return Dialled(
-            uri=target.uri(numbers.send(number)),
+            uri=_uri(target, numbers.send(number)),
             from_uri=from_uri,
             display=display,
             headers={**headers, **own, **_mapped(config, variables)},
             codecs=config.codecs,
             user=(register.auth_username or register.username) if register else "",
             password=routing.passwords.get(trunk, ""),
+            proxy=route_to(target) if target.name != target.host else "",
         )
 
     def begin(self, trunk: str) -> DestinationError | None:
@@ -175,6 +176,13 @@ class Connector:
             return None
         headers = full.headers(self.retry_after_s())
         return DestinationError(full.reason, full.sip_status, EndReason.FULL, headers)
+
+
+def _uri(target: Target, user: str) -> str:
+    """Return the Request-URI: with the server's own name, where it has one."""
+    if target.name in ("", target.host):
+        return target.uri(user)
+    return f"sip:{user}@{target.name}"
 
 
 def _mapped(config: TrunkConfig, variables: Mapping[str, str]) -> dict[str, str]:

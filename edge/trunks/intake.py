@@ -17,7 +17,9 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from edge.call_events import EndReason, Party, Termination
-from edge.trunks.connecting import Connector
+from edge.call_parts import CallTimers
+from edge.dialplan.plan import Action
+from edge.trunks.connecting import RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
 from edge.trunks.recognition import host_of
 from edge.trunks.routed import Routed
@@ -61,12 +63,14 @@ class Intake:
         connector: makes destinations.
         apology_file: the WAV of a persona that broke, by configuration and persona.
         vouch: told the address of a source that has proved who it is.
+        timers: how long calls may stay where they are.
     """
 
     routing: Routing
     connector: Connector
     apology_file: Callable[[Config, str | None], str]
     vouch: Callable[[str], None]
+    timers: CallTimers = field(default_factory=CallTimers)
     _challenger: Challenger = field(
         default_factory=lambda: Challenger(secrets.token_bytes(32)), init=False
     )
@@ -104,6 +108,7 @@ class Intake:
             decision.rule.label if decision.rule is not None else None,
             self.apology_file(config, agent),
             codecs=routing.trunk(trunk).codecs if trunk else ("PCMU", "PCMA"),
+            timers=self._timers(actions),
         )
         if trunk is None:
             return Taken(routed, offered, None, None)
@@ -113,6 +118,12 @@ class Intake:
         routed.refusal_headers |= full.headers(self.connector.retry_after_s())
         refusal = Termination(Party.SYSTEM, full.sip_status, EndReason.FULL, full.reason)
         return Taken(routed, offered, refusal, None)
+
+    def _timers(self, actions: tuple[Action, ...]) -> CallTimers:
+        """Return the call's timers: whoever is called over a trunk may let it ring."""
+        numbers = sum(each.number is not None for each in actions)
+        ringing_ms = round(numbers * (RING_TIMEOUT_S + 5) * 1_000)
+        return replace(self.timers, answer_timeout_ms=self.timers.answer_timeout_ms + ringing_ms)
 
     def trunk_of(self, source: str) -> str | None:
         """Return the trunk of an address, None where it has none."""

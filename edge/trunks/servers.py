@@ -68,6 +68,11 @@ def split_server(text: str) -> tuple[str, int | None]:
     return found[1].strip("[]"), int(found[2]) if found[2] else None
 
 
+def route_to(target: Target) -> str:
+    """Return the URI of a loose route to a server, which is not shown to it."""
+    return f"{target.uri()};lr;hide"
+
+
 def default_port(transport: Transport) -> int:
     """Return the port of a transport (RFC 3261 section 19.1.2)."""
     return DEFAULT_TLS_PORT if transport is Transport.TLS else DEFAULT_PORT

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge.apology import apology_file
 from edge.call_task import APOLOGY_CLIP
 from edge.client_messages import (
     CallAnsweredNews,
@@ -22,7 +23,7 @@ from edge.client_messages import (
     TurnEndedNews,
 )
 from edge.commands.status import as_text, ask
-from edge.control import Control, apology_file
+from edge.control import Control
 from edge.records.models import CallRow, TurnRow
 from edge.records.reader import RecordReader
 from edge.ua.messages import (
