@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -92,6 +93,13 @@ class Supervisor:
         for role in self._processes:  # one may have been started while we stopped the others
             await self._end(role, STOP_S)
         log.info("service_stopped")
+
+    def pass_on(self, role: str, number: signal.Signals) -> None:
+        """Send a signal to a child, where it runs."""
+        process = self._processes.get(role)
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
 
     async def _keep(self, child: Child) -> None:
         backoff = Backoff()
@@ -203,10 +211,30 @@ def _problem_of(transport: str, address: str, port: int) -> str | None:
     return None
 
 
+def terminal_closed() -> bool:
+    """Say whether the terminal that we were started from is gone: that is what SIGHUP meant."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError as error:
+        # ENXIO: a daemon, which never had one; EIO: there was one
+        return error.errno == errno.EIO
+    os.close(terminal)
+    return False
+
+
 async def supervise(family: tuple[Child, ...]) -> None:
-    """Run the service until SIGTERM, SIGINT or SIGHUP of a closed terminal."""
+    """Run the service until SIGTERM, SIGINT or the terminal is closed; SIGHUP reloads."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    supervisor = Supervisor(family)
+
+    def hang_up() -> None:
+        if terminal_closed():
+            stop.set()
+        else:
+            supervisor.pass_on("edge", signal.SIGHUP)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Supervisor(family).run(stop)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    await supervisor.run(stop)
