@@ -86,10 +86,13 @@ class Endpoint:
         self._conference = int(self._pj.audDevManager().setNoDev())
         self.slots = pjsip.slots()
         self.version = str(self._pj.libVersion().full)
-        self.udp_port = self._listen(pj.PJSIP_TRANSPORT_UDP, "UDP", self._settings.udp_port)
+        six = ":" in self._settings.address
+        udp = pj.PJSIP_TRANSPORT_UDP6 if six else pj.PJSIP_TRANSPORT_UDP
+        tcp = pj.PJSIP_TRANSPORT_TCP6 if six else pj.PJSIP_TRANSPORT_TCP
+        self.udp_port = self._listen(udp, "UDP", self._settings.udp_port)
         if self._settings.tcp_port is not None:
             port = self._settings.tcp_port or self.udp_port
-            self.tcp_port = self._listen(pj.PJSIP_TRANSPORT_TCP, "TCP", port)
+            self.tcp_port = self._listen(tcp, "TCP", port)
         for codec in self._pj.codecEnum2():
             wanted = codec.codecId.split("/")[0] in sdp.CODECS
             self._pj.codecSetPriority(codec.codecId, 200 if wanted else 0)
@@ -133,7 +136,8 @@ class Endpoint:
     def account_config(self) -> pj.AccountConfig:
         """Return what every account has in common."""
         config = pj.AccountConfig()
-        config.idUri = f"sip:cordboard@{self._settings.public_address or self._settings.address}"
+        own = self._settings.public_address or self._settings.address
+        config.idUri = f"sip:cordboard@[{own}]" if ":" in own else f"sip:cordboard@{own}"
         calls = config.callConfig
         calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         calls.timerMinSESec = 90

@@ -43,6 +43,7 @@ _PEER_DIRECTION = {
     pj.PJMEDIA_DIR_ENCODING_DECODING: Direction.SENDRECV,
 }
 """Direction of pjsua2's stream, seen from the peer."""
+_RETRIED_BY_PJSIP = ("401", "407", "422")
 _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 """Methods whose messages are read; the rest is pjsua2's own business."""
 
@@ -58,6 +59,9 @@ class LegOwner(Protocol):
 
     def leg_failed(self, leg: Leg, error: Exception) -> None:
         """End a leg in whose callback we failed; called at most a few times per leg."""
+
+    def offer_refused(self, leg: Leg, status: int, reason: str) -> None:
+        """Take notice that our re-INVITE was refused finally."""
 
     def answer_info(self, leg: Leg, rdata: Any) -> None:
         """Answer an INFO that pjsua2 leaves to us with 200."""
@@ -98,6 +102,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self.owner = owner
         self.audio: sdp.LocalAudio | None = None
         """What media allocated; until then local descriptions wait in ``unsent_sdp``."""
+        self.agreed_audio: sdp.LocalAudio | None = None
+        """``audio`` of the last round that both sides agreed on."""
         self.unsent_sdp = ""
         self.late_offer = False
         self.early = False
@@ -113,6 +119,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_sdp = ""
         self._generation = 0
         self._negotiated = False
+        self._up = False
+        """The dialog has been confirmed."""
         self._confirmed_ns = 0
         self._final: tuple[int, str] | None = None
         self._local_tag = ""
@@ -156,6 +164,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._negotiated = False
             self._remote_sdp = self._remote_sdp or self._remote_of_stream()
             self._generation += 1
+            self.agreed_audio = self.audio
             self.owner.emit(
                 UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
             )
@@ -183,6 +192,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             if prm.e.type == pj.PJSIP_EVENT_RX_MSG:
                 self._read(parse_message(prm.e.body.rxMsg.rdata.wholeMsg), received=True)
             self._confirmed_ns = time.monotonic_ns()
+            self._up = True
         elif state.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self._final = (int(state.lastStatusCode), clean(state.lastReason))
         self.owner.leg_changed(self)
@@ -206,7 +216,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             if event.tsx.role == pj.PJSIP_ROLE_UAS:
                 self._receive_request(method, text, event.src.rdata)
             elif method == "INVITE":
-                self._receive_progress(text)
+                self._receive_response(text)
 
     @guarded
     def onCallSdpCreated(self, prm: Any) -> None:  # noqa: N802
@@ -327,9 +337,11 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._emit_digit(text.body, 0)
             self.owner.answer_info(self, rdata)
 
-    def _receive_progress(self, text: SipText) -> None:
+    def _receive_response(self, text: SipText) -> None:
         _, status, reason = (text.start.split(" ", 2) + ["", ""])[:3]
-        if self.number < 0 and status[:1] == "1" and status != "100":
+        if self._up and status >= "300" and status not in _RETRIED_BY_PJSIP:
+            self.owner.offer_refused(self, int(status), reason)
+        elif self.number < 0 and status[:1] == "1" and status != "100":
             self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp))
 
     def _emit_digit(self, text: str, duration_ms: int) -> None:

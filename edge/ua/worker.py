@@ -44,6 +44,7 @@ from edge.ua.messages import (
     UaShutdown,
     UaVouch,
 )
+from edge.ua.offers import Offers, local_audio
 from edge.ua.outside import Guard, Queries, Registrations
 from edge.ua.proxied import FINAL_HEADER, true_source
 from edge.ua.received import ReceivedRequests, Response
@@ -98,14 +99,15 @@ class Worker:
             self._endpoint.account_config, self._receive_invite, self.emit
         )
         self._queries = Queries(self._endpoint.send_request, self.emit)
+        self._offers = Offers(lambda number: self._legs.get(number), self.emit)
         self._commands: dict[type[Message], Callable[[Any], None]] = {
             UaRinging: self._ring,
             UaAnswer: self._answer,
             UaReject: self._hang_up,
             UaHangup: self._hang_up,
             UaDial: self._dial,
-            UaHold: self._hold,
-            UaReinvite: self._reinvite,
+            UaHold: self._offers.make,
+            UaReinvite: self._offers.make,
             UaRefer: self._refer,
             UaLimit: self._limit,
             UaRegister: self._registrations.register,
@@ -154,6 +156,7 @@ class Worker:
             self._command(message)
         self._settle()
         now_ns = time.monotonic_ns()
+        self._offers.pass_time(now_ns)
         if now_ns >= self._heartbeat_ns:
             self._heartbeat_ns = now_ns + HEARTBEAT_NS
             self._refusals_told = 0
@@ -190,6 +193,10 @@ class Worker:
             log.error("ua_callback_failed", leg=leg.number, reason=str(error))
         else:
             log.error("ua_callback_failed", leg=leg.number, exc_info=error)
+
+    def offer_refused(self, leg: Leg, status: int, reason: str) -> None:
+        """Try again or tell control, once the callback is over."""
+        self._offers.refused(leg, status, reason)
 
     def answer_info(self, leg: Leg, rdata: Any) -> None:
         """Answer an INFO with 200.
@@ -316,7 +323,7 @@ class Worker:
             return
         if message.early and (leg.late_offer or leg.early):
             return
-        leg.audio = _local_audio(message)
+        leg.audio = local_audio(message)
         parameters = operation(183 if message.early else 200, "", {})
         try:
             if not leg.late_offer and not leg.early:
@@ -361,7 +368,7 @@ class Worker:
         own = message.needs_account
         account = self._endpoint.make_account(message) if own else self._endpoint.account
         leg = Leg(account, message.leg, self)
-        leg.audio = _local_audio(message)
+        leg.audio = local_audio(message)
         parameters = operation(0, "", message.headers)
         parameters.opt.audioCount = 1
         parameters.opt.videoCount = 0
@@ -376,28 +383,6 @@ class Worker:
         except pj.Error as error:
             del self._legs[message.leg]
             self.emit(UaDisconnected(message.leg, 500, str(error.reason), EndedBy.LOCAL))
-
-    def _hold(self, message: UaHold) -> None:
-        leg = self._legs.get(message.leg)
-        if leg is None or leg.ending:
-            return
-        if message.hold:
-            leg.setHold(pj.CallOpParam())
-        else:
-            self._send_offer(leg, pj.PJSUA_CALL_UNHOLD)
-
-    def _reinvite(self, message: UaReinvite) -> None:
-        leg = self._legs.get(message.leg)
-        if leg is not None and not leg.ending:
-            leg.audio = _local_audio(message)
-            self._send_offer(leg, 0)
-
-    def _send_offer(self, leg: Leg, flag: int) -> None:
-        parameters = pj.CallOpParam(True)
-        parameters.opt.audioCount = 1
-        parameters.opt.videoCount = 0
-        parameters.opt.flag = flag
-        leg.reinvite(parameters)
 
     def _refer(self, message: UaRefer) -> None:
         leg = self._legs.get(message.leg)
@@ -434,13 +419,3 @@ class Worker:
         if now_ns >= self._collect_ns:
             self._collect_ns = now_ns + COLLECT_NS
             gc.collect()
-
-
-def _local_audio(message: UaAnswer | UaDial | UaReinvite) -> sdp.LocalAudio:
-    return sdp.LocalAudio(
-        message.media_address,
-        message.media_port,
-        message.codecs,
-        message.dtmf_payload_type,
-        message.ptime_ms,
-    )

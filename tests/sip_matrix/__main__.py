@@ -1,0 +1,51 @@
+"""Run the matrix and print it as a table: ``python -m tests.sip_matrix --table``."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.sip_matrix.rows import ROWS, Outcome, Row
+from tests.sip_matrix.run import open_matrix
+
+
+def _line(row: Row, outcome: Outcome | None) -> str:
+    direction = "out" if row.outbound else "in"
+    seen = "**not as written**" if outcome is None else " ".join(outcome.received)
+    return f"| {row.name} | {row.title} | {direction} | {row.section} | {seen} |"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the rows; 0 where all went as written."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sip_matrix", description=__doc__)
+    parser.add_argument("--table", action="store_true", help="print a Markdown table")
+    parser.add_argument("--target", help="host:port that calls in go to, instead of own service")
+    parser.add_argument("names", nargs="*", help="rows to run; all without")
+    chosen = parser.parse_args(arguments)
+    rows = [row for row in ROWS if not chosen.names or row.name in chosen.names]
+    failed = 0
+    if chosen.table:
+        print("| scenario | what it shows | call | where it is written | what SIPp received |")
+        print("|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="sip-matrix-") as folder:
+        matrix = open_matrix(Path(folder), rows, chosen.target)
+        try:
+            for row in rows:
+                outcome: Outcome | None = None
+                try:
+                    outcome = matrix.run(row)
+                except AssertionError as error:
+                    failed += 1
+                    if not chosen.table:
+                        print(f"{row.name}: {error}", flush=True)
+                if chosen.table:
+                    print(_line(row, outcome), flush=True)
+        finally:
+            matrix.close()
+    print(f"\n{len(rows) - failed} of {len(rows)} scenarios went as written.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
