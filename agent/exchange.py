@@ -129,6 +129,7 @@ def _with_timing(turn: Turn, exchange: Exchange) -> Turn:
         detail={
             "since_question_ms": float(since_ms or 0),
             "required_ms": float(exchange.ended.required_ms),
+            "begun_ms": float(_since(answer.begun_ns, ended_ns) or 0) if answer else 0.0,
             "tokens": float(answer.tokens if answer else 0),
             "refused": float(bool(answer and answer.refused)),
             "wasted_provisional_ms": round(exchange.wasted_ms, 1),

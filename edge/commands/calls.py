@@ -3,6 +3,7 @@
   cordboard calls                    the latest calls
   cordboard calls show last          the latest call with its turns
   cordboard calls show 4f2a9c        a call by the beginning or the end of its id
+  cordboard calls stats --since 2h   response times by source, cut-offs, wasted work
 
 Reads the database itself, so it works while the service is down.
 """
@@ -14,9 +15,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from edge.commands import calls_stats
 from edge.commands.options import add_config_argument, chosen_config
 from edge.records.models import AttemptRow, CallRow, TurnRow
 from edge.records.reader import RecordReader
+from edge.records.statistics import answer_ms
+from media.messages import Speaker
 
 HELP = "show the call records"
 DEFAULT_LIMIT = 20
@@ -26,11 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; without a subcommand it lists."""
     _add_options(parser, first=True)
     parser.set_defaults(what="list")
-    what = parser.add_subparsers(dest="what", metavar="list | show ID")
+    what = parser.add_subparsers(dest="what", metavar="list | show ID | stats")
     _add_options(what.add_parser("list", help="the latest calls (default)"), first=False)
     show = what.add_parser("show", help="one call with its turns")
     show.add_argument("id", metavar="ID", help="beginning or end of an id, or 'last'")
     _add_options(show, first=False)
+    stats = what.add_parser("stats", help="response times by source, cut-offs, wasted work")
+    stats.add_argument("--since", metavar="TIME", help="30m, 2h, 7d or a UTC time (default: all)")
+    _add_options(stats, first=False)
 
 
 def _add_options(parser: argparse.ArgumentParser, *, first: bool) -> None:
@@ -64,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             attempts = list(reader.attempts(row.call_id))
             show = show_json if args.json else show_text
             print(show(row, turns, attempts))
+        elif args.what == "stats":
+            print(calls_stats.show(reader, args.since, args.json))
         else:
             rows = list(reader.recent(args.limit))
             counts = reader.turn_counts([each.call_id for each in rows])
@@ -203,21 +212,35 @@ def _turn_lines(turn: TurnRow) -> list[str]:
     cut = " --" if turn.interrupted else ""
     minutes, seconds = divmod(turn.offset_ms / 1_000, 60)
     lines = [f"{int(minutes):>3}:{seconds:04.1f}  {turn.speaker:<6}  {turn.text}{cut}{mark}"]
-    if turn.response_ms is not None:
-        lines.append(f"{'':<17}response {turn.response_ms} ms{_split(turn)}")
+    detail = json.loads(turn.detail)
+    response_ms = answer_ms(turn, detail) if turn.speaker == Speaker.AGENT else None
+    if response_ms is not None:
+        lines.append(f"{'':<17}response {response_ms:.0f} ms{_split(turn, detail)}")
+    if turn.speaker == Speaker.CALLER and (costs := _costs(detail)):
+        lines.append(f"{'':<17}{costs}")
     if turn.barge_in_ms is not None:
         lines.append(f"{'':<17}interrupted, silent after {turn.barge_in_ms} ms")
     return lines
 
 
-def _split(turn: TurnRow) -> str:
-    parts = [
+def _costs(detail: dict[str, float]) -> str:
+    parts = []
+    if cut_offs := detail.get("cut_offs"):
+        parts.append(f"was cut off {cut_offs:.0f} x: went on after the turn was taken for over")
+    if wasted_ms := detail.get("wasted_provisional_ms"):
+        parts.append(f"{wasted_ms:.0f} ms of work on answers thrown away")
+    return "; ".join(parts)
+
+
+def _split(turn: TurnRow, detail: dict[str, float]) -> str:
+    parts: list[tuple[str, float | None]] = [
+        ("work began", detail.get("begun_ms")),
         ("end of turn", turn.endpointing_ms),
         ("words", turn.recognition_ms),
         ("first token", turn.first_token_ms),
         ("first audio", turn.first_audio_ms),
     ]
-    known = [f"{name} {value}" for name, value in parts if value is not None]
+    known = [f"{name} {value:.0f}" for name, value in parts if value is not None]
     return f"  (after the last word: {', '.join(known)})" if known else ""
 
 

@@ -85,6 +85,15 @@ class RecordReader:
             )
             return session.scalars(ordered).all()
 
+    def since(self, first: str | None) -> tuple[Sequence[CallRow], Sequence[TurnRow]]:
+        """Return all calls offered at or after a UTC time (None: all) and all their turns."""
+        calls, turns = select(CallRow), select(TurnRow)
+        if first is not None:
+            calls = calls.where(CallRow.offered_at >= first)
+            turns = turns.join(CallRow).where(CallRow.offered_at >= first)
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.scalars(calls).all(), session.scalars(turns).all()
+
     def attempts(self, call_id: str) -> Sequence[AttemptRow]:
         """Return a call's attempts to reach a human, in order."""
         if not inspect(self._engine).has_table(AttemptRow.__tablename__):
