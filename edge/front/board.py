@@ -53,6 +53,9 @@ from edge.front.rpc import Parameter
 TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address")
 """Tables that control fills and that are emptied before it fills them anew."""
 
+_LOWERED = "lowered"
+"""Stands for a number that only Kamailio knows."""
+
 Cell = tuple[str, str]
 """Table and key."""
 
@@ -119,8 +122,9 @@ class Board:
 
     def lowered(self, place: int) -> None:
         """Kamailio has changed its copy of these numbers: tell them again, though they be equal."""
-        self._told.pop(("free", str(place)), None)
-        self._told.pop(("front", "free"), None)
+        for cell in (("free", str(place)), ("front", "free")):
+            if cell in self._told:
+                self._told[cell] = _LOWERED
 
     def changes(self, books: Books) -> list[Command]:
         """Return what differs from what was told, and take it as told."""
