@@ -36,6 +36,7 @@ from agent.persona import Persona
 from agent.playback import Clip, ClipState
 from agent.sessions import EdgePort, Sessions
 from agent.speaking import MediaPort, Speaking
+from agent.summary import Summary, summarize
 from agent.turn_taking import (
     EndKey,
     Melody,
@@ -99,6 +100,8 @@ class Conversation:
         self.stream = stream
         self.persona = persona
         self.history = History()
+        self.caller = ""
+        """The caller's number or address, empty where it is not known."""
         self.closed = False
         self._sessions = sessions
         self._listening = sessions.listening
@@ -213,6 +216,15 @@ class Conversation:
         self._patience.call_answered(self._patience.answered_ns or self._clock())
         self._human.resume(reason)
         self._settle()
+
+    def summarize(self, max_spoken_s: float) -> Summary:
+        """Tell a person what was talked about; quick, and always there."""
+        return summarize(
+            self.history.said,
+            caller=self.caller,
+            idle=self.persona.idle_sentences,
+            max_spoken_s=max_spoken_s,
+        )
 
     @property
     def turn(self) -> TurnConfig:

@@ -85,6 +85,10 @@ _THINGS = _set(
     "entrance street garage chime phone"
 )
 _RINGING = _set("rings rang ring ringing stands standing comes came visits knocks knocking")
+_WISH_LEAD = _set(
+    "i id im would can could may please let me us then just so now be connected through rather "
+    "really some any customer service support sales member of staff is are there do rubbish"
+)
 _YES = _set(
     "yes yeah yep yup sure okay ok please certainly absolutely definitely ja yea great good fine "
     "perfect alright right"
@@ -115,10 +119,26 @@ def declines(text: str) -> bool:
     return bool(words) and len(words) <= _ANSWER_WORDS and bool(_NO & set(words[:3]))
 
 
-def without_wish(text: str) -> str:
-    """Return what a caller said without the sentences and clauses that ask for a person."""
-    parts = re.split(r"(?<=[.!?;])\s+|,\s+", text.strip())
-    return " ".join(each for each in parts if not wants_human(each)).strip()
+def cut_wish(text: str) -> str:
+    """Return what a caller said besides asking for a person."""
+    parts = re.split(r"(?<=[.!?;])\s+|(?<=,)\s+", text.strip())
+    return " ".join(rest for each in parts if (rest := _before_wish(each)))
+
+
+def _before_wish(sentence: str) -> str:
+    """Return the words of one sentence that come before its wish, and any sentence without one."""
+    if not wants_human(sentence):
+        return sentence
+    words = sentence.split()
+    start = max(at for at in range(len(words)) if wants_human(" ".join(words[at:])))
+    part_of_it = _WISH_LEAD | _TALK | _CONNECT | _WANT | _ARTICLES | _SOMEBODY
+    while start and _bare(words[start - 1]) in part_of_it:
+        start -= 1
+    return " ".join(words[:start])
+
+
+def _bare(word: str) -> str:
+    return "".join(split_words(word))
 
 
 def _join(text: str) -> str:

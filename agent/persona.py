@@ -60,6 +60,11 @@ class Persona:
             )
         )
 
+    @property
+    def idle_sentences(self) -> list[str]:
+        """Return the sentences that tell a caller nothing about their matter."""
+        return [*self.sentences(), *handover_sentences(self.config.handover)]
+
     def spoken(self, fact: str) -> str:
         """Return a reviewed text as it is said: no longer than an answer may be."""
         return shorten(fact, self.config.limits.max_words)
