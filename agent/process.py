@@ -15,7 +15,9 @@ from typing import Any
 import structlog
 
 from agent.conversation import Conversation
+from agent.desk_speech import DeskSpeech
 from agent.engines.base import ChatMessage, Voice
+from agent.human_requests import HumanRequests
 from agent.ladder import Step
 from agent.ladder_watch import LadderWatch
 from agent.listening import Listening
@@ -47,8 +49,13 @@ from media.messages import (
     EndConversation,
     Failed,
     Message,
+    PlaybackCleared,
+    ResumeConversation,
+    SpeakText,
     StartConversation,
     StreamGone,
+    SummarizeConversation,
+    SuspendConversation,
 )
 from media.paths import socket_address
 from media.reload_messages import ReloadConfig, Reloaded
@@ -94,6 +101,10 @@ class AgentProcess:
         self._streams: dict[int, Conversation] = {}
         self._owners: dict[CallId, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._desk = DeskSpeech(lambda: self._media, self._streams.__contains__, clock)
+        self._human = HumanRequests(
+            self._conversations, lambda name: self._personas.get(name), self._desk
+        )
         self._watch = LadderWatch(config.ladder, lambda: self._report(self._detail), clock)
 
     async def run(self) -> None:
@@ -142,7 +153,8 @@ class AgentProcess:
         engines = self._loaded()
         voice = engines.voice_of(config)
         store = self._store_of(voice) if self._store_of else None
-        persona = Persona(name, config, Speech(WatchedVoice(voice, self._watch.waits), store))
+        speech = Speech(WatchedVoice(voice, self._watch.waits), store)
+        persona = Persona(name, config, speech, self._config.queues)
         await persona.warm_up(engines.language_model)
         await self._rehearse(persona)
         return persona
@@ -227,6 +239,7 @@ class AgentProcess:
             self._report(self._detail)
             await lost.wait()
             self._media = None
+            self._desk.media_lost()
             log.warning("link_lost", peer="media")
             await self._end_all("media is gone")
             self._report(self._detail)
@@ -265,6 +278,10 @@ class AgentProcess:
                 self._spawn(self._start(link, message, request_id))
             case EndConversation(call_id=call_id):
                 self._spawn(self._end_for(link, call_id, request_id))
+            case (
+                SuspendConversation() | ResumeConversation() | SummarizeConversation() | SpeakText()
+            ):
+                self._spawn(self._answer(link, message, request_id))
             case AgentStatusRequest():
                 link.reply(request_id, self._status())
             case AgentFiguresRequest():
@@ -282,6 +299,9 @@ class AgentProcess:
             case _:
                 link.reply(request_id, Failed(f"{type(message).__name__} is not for agent", 400))
 
+    async def _answer(self, link: Link, message: Message, request_id: int | None) -> None:
+        link.reply(request_id, await self._human.answer(message))
+
     def _tune(self, link: Link, wanted: TuneTurns, request_id: int | None) -> None:
         try:
             done = tune(wanted, self._personas, self._conversations)
@@ -292,8 +312,10 @@ class AgentProcess:
         link.reply(request_id, done)
 
     def _from_media(self, link: Link, message: Message, request_id: int | None) -> None:
+        if self._desk.receive(message):
+            return
         match message:
-            case ClipStarted() | ClipFinished():
+            case ClipStarted() | ClipFinished() | PlaybackCleared():
                 self._tell_stream(message.stream, lambda each: each.receive(message))
             case DtmfReceived(stream=stream, digit=digit):
                 self._tell_stream(stream, lambda each: each.press(digit))
@@ -360,9 +382,11 @@ class AgentProcess:
             recognizer.close()
             raise
         sessions = Sessions(listening, WatchedDialogue(dialogue, waits), self._watch.allowance)
-        return Conversation(
+        conversation = Conversation(
             message.call_id, message.stream, persona, sessions, media, link, self._clock
         )
+        conversation.caller = message.variables.get("caller", "")
+        return conversation
 
     async def _end_for(self, link: Link, call_id: CallId, request_id: int | None) -> None:
         conversation = self._conversations.get(call_id)
