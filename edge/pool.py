@@ -258,7 +258,8 @@ class Pool:
             self.places.append(Place(len(self.places)))
 
     def _takes_callers(self, place: Place) -> bool:
-        return not place.outbound and place.state is WorkerState.READY
+        hears_callers = self._fronted or place.number == 0
+        return hears_callers and not place.outbound and place.state is WorkerState.READY
 
     def _limit_of(self, place: Place) -> int:
         if place.drained:
