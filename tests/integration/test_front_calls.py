@@ -5,10 +5,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.harness.front_caller import ask, caller, many
+from tests.harness.front_load import short_calls
 from tests.harness.fronted import SLOTS, TRUNK_ADDRESS, FrontedService
 from tests.harness.outside_sip import OutsideDialog, SipMessage
 
@@ -167,6 +169,17 @@ def test_offers_without_a_codec_of_ours_cost_no_slot(fronted: FrontedService) ->
             assert each.invite(sdp=each.sdp().replace("AVP 0", "AVP 9")).status == 488
         answers = [each.invite().status for each in callers[CALLS:]]
         assert answers == [200] * CALLS
+
+
+@pytest.mark.timeout(240)
+def test_all_slots_are_level_after_three_hundred_calls(
+    fronted: FrontedService, tmp_path: Path
+) -> None:
+    """Nine at once, one after the other: each is answered and none leaves anything behind."""
+    done = short_calls(tmp_path, fronted.port, 300)
+    assert done.returncode == 0, done.stdout[-3_000:] + fronted.log_tail()
+    fronted.wait_level()
+    assert all(each["starts"] == 1 for each in fronted.status()["workers"])
 
 
 def test_a_killed_worker_costs_its_own_calls_only(fronted: FrontedService) -> None:
