@@ -1,4 +1,4 @@
-"""Say BYE for a dialog whose UA worker died.
+"""Say BYE for a dialog whose UA worker died, CANCEL for one that it had only begun.
 
 A dead worker cannot end its dialogs, and a caller without a BYE would listen to nothing until
 their own patience or session timer ends. The control process has heard everything that a BYE needs
@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from edge.ua.messages import UaConfirmed, UaInvite
+from edge.ua.messages import UaConfirmed, UaDialing, UaInvite
 
 T1_S = 0.5
 ATTEMPTS = 5
@@ -113,26 +114,69 @@ async def say_bye(dialog: LostDialog) -> bool:
     """
     if dialog.transport != "UDP":
         return False
+
+    def text(via: str) -> str:
+        return bye_text(dialog, via, secrets.token_hex(8))
+
+    return await _say(text, next_hop(dialog), dialog.sip_call_id, "bye")
+
+
+def cancel_text(dialing: UaDialing) -> str:
+    """Return the CANCEL of an INVITE that another process sent (RFC 3261 section 9.1)."""
+    headers = dialing.headers
+    number = headers["cseq"].split()[0]
+    lines = [
+        f"CANCEL {dialing.request_uri} SIP/2.0",
+        f"Via: {headers['via']}",
+        "Max-Forwards: 70",
+        f"From: {headers['from']}",
+        f"To: {headers['to']}",
+        f"Call-ID: {headers['call-id']}",
+        f"CSeq: {number} CANCEL",
+        'Reason: Q.850;cause=41;text="worker_lost"',
+        "Content-Length: 0",
+    ]
+    if "route" in headers:
+        lines.insert(3, f"Route: {headers['route']}")
+    return "\r\n".join(lines) + "\r\n\r\n"
+
+
+async def say_cancel(dialing: UaDialing) -> bool:
+    """Send CANCEL for a call that a dead worker placed; False where nobody answers.
+
+    The answer may go to the dead worker's port, which the Via names; the phone is silent then too.
+    """
+    found = _URI.search(dialing.headers.get("route", "")) or _URI.search(dialing.request_uri)
+    if found is None or "/UDP " not in dialing.headers["via"]:
+        return False
+    hop = found[1].strip("[]"), int(found[2] or 5060)
+    text = cancel_text(dialing)
+    return await _say(lambda _: text, hop, dialing.headers["call-id"], "cancel")
+
+
+async def _say(
+    text: Callable[[str], str], hop: tuple[str, int], sip_call_id: str, method: str
+) -> bool:
     loop = asyncio.get_running_loop()
     try:
-        transport, answers = await loop.create_datagram_endpoint(
-            _Answers, remote_addr=next_hop(dialog)
-        )
+        transport, answers = await loop.create_datagram_endpoint(_Answers, remote_addr=hop)
     except OSError as error:
-        log.warning("bye_failed", sip_call_id=dialog.sip_call_id, reason=str(error))
+        log.warning("farewell_failed", method=method, sip_call_id=sip_call_id, reason=str(error))
         return False
     host, port = transport.get_extra_info("sockname")[:2]
-    text = bye_text(dialog, f"{host}:{port}", secrets.token_hex(8)).encode()
+    octets = text(f"{host}:{port}").encode()
     try:
         for attempt in range(ATTEMPTS):
-            transport.sendto(text)
+            transport.sendto(octets)
             try:
                 await asyncio.wait_for(answers.answered.wait(), T1_S * 2**attempt)
             except TimeoutError:
                 continue
-            log.info("bye_answered", sip_call_id=dialog.sip_call_id, attempts=attempt + 1)
+            log.info(
+                "farewell_answered", method=method, sip_call_id=sip_call_id, attempts=attempt + 1
+            )
             return True
     finally:
         transport.close()
-    log.warning("bye_unanswered", sip_call_id=dialog.sip_call_id)
+    log.warning("farewell_unanswered", method=method, sip_call_id=sip_call_id)
     return False

@@ -16,13 +16,14 @@ import structlog
 
 from edge import sdp
 from edge.call_surroundings import Asked
-from edge.farewell import LostDialog, say_bye
+from edge.farewell import LostDialog, say_bye, say_cancel
 from edge.pool import Pool, WorkerState
 from edge.ua.messages import (
     EndedBy,
     UaCommandFailed,
     UaConfirmed,
     UaDial,
+    UaDialing,
     UaDigit,
     UaDisconnected,
     UaHangup,
@@ -139,6 +140,7 @@ class OutboundLeg:
         self._released = False
         self._gone = False
         self._configured = False
+        self._dialing: UaDialing | None = None
         self._told_answer = False
 
     async def open(self) -> None:
@@ -202,6 +204,8 @@ class OutboundLeg:
         if self._released or self._gone:
             return
         match message:
+            case UaDialing():
+                self._dialing = message
             case UaProgress():
                 self._listener.leg_rings(self)
             case UaNegotiated():
@@ -225,6 +229,8 @@ class OutboundLeg:
         """The worker died, and the dialog with it; the phone is told by BYE."""
         if self.confirmed is not None and not self._gone:
             self._legs.spawn(_say_bye(self.confirmed, self.destination))
+        elif self._dialing is not None and not self._gone:
+            self._legs.spawn(say_cancel(self._dialing))
         self._end(_FAULT)
 
     async def _configure(self, message: UaNegotiated) -> None:

@@ -17,6 +17,7 @@ from edge import sdp
 from edge.ua.messages import (
     EndedBy,
     UaConfirmed,
+    UaDialing,
     UaDigit,
     UaDisconnected,
     UaNegotiated,
@@ -209,7 +210,10 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if method not in _WATCHED:
             return
         if event.type == pj.PJSIP_EVENT_TX_MSG:
-            self._read(parse_message(event.src.tdata.wholeMsg), received=False)
+            sent = parse_message(event.src.tdata.wholeMsg)
+            self._read(sent, received=False)
+            if self.number < 0 and sent.start.startswith("INVITE ") and not self._generation:
+                self._tell_dialing(sent)
         elif event.type == pj.PJSIP_EVENT_RX_MSG:
             text = parse_message(event.src.rdata.wholeMsg)
             self._read(text, received=True)
@@ -317,6 +321,11 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_tag = parse_name_address(text.header(theirs)).tag or self._remote_tag
         if received and (contact := parse_name_address(text.header("contact")).uri):
             self._remote_contact = contact
+
+    def _tell_dialing(self, invite: SipText) -> None:
+        names = ("via", "from", "to", "call-id", "cseq", "route")
+        kept = {name: value for name in names if (value := invite.header(name))}
+        self.owner.emit(UaDialing(self.number, invite.request_uri, kept))
 
     def _remote_of_stream(self) -> str:
         # the answer to our offer in a re-INVITE's 200 comes in an ACK that pjsua2 keeps to itself

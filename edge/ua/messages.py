@@ -19,6 +19,7 @@ An inbound call::
 An outbound call::
 
                           <------   UaDial
+      UaDialing           ------>
       UaProgress (18x)    ------>
       UaNegotiated        ------>
       UaConfirmed         ------>
@@ -159,6 +160,19 @@ class UaRefused(Message):
     """486 or 503 when full or draining, 488 for an offer without a codec of ours, 400 ..."""
     reason: str
     """One line for the call record, as ``full`` or ``no codec of ours in the offer``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaDialing(Message):
+    """Our INVITE has left: what a CANCEL from elsewhere would need, should this worker die.
+
+    Sent again where the INVITE is (a challenge, a redirection within the same leg).
+    """
+
+    leg: int
+    request_uri: str
+    headers: dict[str, str]
+    """Via, From, To, Call-ID, CSeq and Route as they went out, by lower-case name."""
 
 
 @dataclass(frozen=True, slots=True)

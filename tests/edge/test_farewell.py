@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from edge.farewell import LostDialog, bye_text, lost_dialog, next_hop, say_bye
-from edge.ua.messages import UaConfirmed, UaInvite
+from edge.farewell import LostDialog, bye_text, cancel_text, lost_dialog, next_hop, say_bye
+from edge.ua.messages import UaConfirmed, UaDialing, UaInvite
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +67,20 @@ async def test_the_bye_is_repeated_until_answered() -> None:
 async def test_over_tcp_the_broken_connection_says_enough() -> None:
     """No BYE is tried where the caller's connection died with the worker."""
     assert not await say_bye(dialog("127.0.0.1:1", transport="TCP"))
+
+
+def test_a_cancel_is_the_invite_again() -> None:
+    """Request-URI, Via, From, To, Call-ID, Route and the CSeq number are those of the INVITE."""
+    headers = {
+        "via": "SIP/2.0/UDP 127.0.0.1:5062;rport;branch=z9hG4bKa",
+        "from": '"+49 broken" <sip:+49@127.0.0.1>;tag=a',
+        "to": "<sip:ann@127.0.0.1>",
+        "call-id": "x",
+        "cseq": "17 INVITE",
+        "route": "<sip:127.0.0.1:5070;lr>",
+    }
+    lines = cancel_text(UaDialing(-1, "sip:ann@127.0.0.1:5071", headers)).split("\r\n")
+    assert lines[0] == "CANCEL sip:ann@127.0.0.1:5071 SIP/2.0"
+    for name in ("Via", "From", "To", "Call-ID", "Route"):
+        assert f"{name}: {headers[name.lower()]}" in lines
+    assert "CSeq: 17 CANCEL" in lines

@@ -54,7 +54,7 @@ class ToneAgent:
 
     async def start(self, own: str, media: str) -> None:
         """Listen for edge, connect to media."""
-        self._own, self._media_address = own, media
+        self.own, self.media_address = own, media
         self._server = await listen(own, self._accept)
         self._spawn(self._stay_connected())
 
@@ -89,7 +89,7 @@ class ToneAgent:
             lost = asyncio.Event()
             try:
                 self._media = await connect(
-                    self._media_address,
+                    self.media_address,
                     role="agent",
                     on_message=lambda _, message, __: self._from_media(message),
                     on_closed=lambda _, __, lost=lost: lost.set(),  # type: ignore[misc]
