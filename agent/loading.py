@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from agent.engines.base import (
@@ -80,18 +81,24 @@ async def load_engines(config: Config, report: Callable[[str], None]) -> Engines
         LocalError: a model cannot be loaded.
     """
     store = ModelStore(models_dir(config))
-    report("loading voice activity and turn models")
+    report("loading the models")
     voice_activity = await asyncio.to_thread(SileroModel, store.voice_activity().path)
-    turn_model: TurnModel | None = None
-    if config.engines.turn_model == "smart-turn":
-        turn_model = await asyncio.to_thread(SmartTurnModel, store.turn().path)
-    report("loading the language model")
-    language_model = await _load_language_model(config, store)
-    engines = Engines(voice_activity, turn_model, language_model)
     recognizers = Recognizers(store, voice_activity, config.engines.recognizer)
-    for persona in config.agents.values():
-        await _load_for_persona(config, store, persona, engines, recognizers, report)
-    return engines
+    turn_model, language_model, heard, voices = await asyncio.gather(
+        _load_turn_model(config, store),
+        _load_language_model(config, store),
+        _load_recognizers(config, recognizers),
+        _load_voices(config, store),
+    )
+    languages = sorted({persona.language for persona in config.agents.values()})
+    notes = [why for each in languages if (why := recognizers.choice(each).why)]
+    return Engines(voice_activity, turn_model, language_model, heard, voices, notes)
+
+
+async def _load_turn_model(config: Config, store: ModelStore) -> TurnModel | None:
+    if config.engines.turn_model != "smart-turn":
+        return None
+    return await asyncio.to_thread(SmartTurnModel, store.turn().path)
 
 
 async def _load_language_model(config: Config, store: ModelStore) -> LanguageModel:
@@ -105,33 +112,31 @@ async def _load_language_model(config: Config, store: ModelStore) -> LanguageMod
         dialogues=calls + SPARE_DIALOGUES,
         prefixes=max(1, len(config.agents)),
         threads=config.engines.threads,
+        prefix_dir=Path(config.engines.cache_dir) / "prefixes",
     )
     return await asyncio.to_thread(
         lambda: LlamaLanguageModel.load(choice.path, options, name=choice.name)
     )
 
 
-async def _load_for_persona(
-    config: Config,
-    store: ModelStore,
-    persona: AgentConfig,
-    engines: Engines,
-    recognizers: Recognizers,
-    report: Callable[[str], None],
-) -> None:
-    if persona.language not in engines.recognizers:
-        choice = recognizers.choice(persona.language)
-        if choice.why:
-            engines.notes.append(choice.why)
-        report(f"loading speech recognition: {choice.name}")
-        loaded = await asyncio.to_thread(recognizers.load, persona.language)
-        engines.recognizers[persona.language] = loaded
-    key = (persona.language, persona.voice)
-    if key not in engines.voices:
-        wanted = persona.voice or config.engines.voice
-        voice = store.choose_voice(persona.language, wanted)
-        report(f"loading the voice: {voice.name}")
-        engines.voices[key] = await asyncio.to_thread(_open_voice, voice)
+async def _load_recognizers(config: Config, recognizers: Recognizers) -> dict[str, RecognizerModel]:
+    loaded: dict[str, RecognizerModel] = {}
+    for persona in config.agents.values():
+        if persona.language not in loaded:
+            model = await asyncio.to_thread(recognizers.load, persona.language)
+            loaded[persona.language] = model
+    return loaded
+
+
+async def _load_voices(config: Config, store: ModelStore) -> dict[tuple[str, str | None], Voice]:
+    loaded: dict[tuple[str, str | None], Voice] = {}
+    for persona in config.agents.values():
+        key = (persona.language, persona.voice)
+        if key not in loaded:
+            wanted = persona.voice or config.engines.voice
+            voice = store.choose_voice(persona.language, wanted)
+            loaded[key] = await asyncio.to_thread(_open_voice, voice)
+    return loaded
 
 
 def _open_voice(choice: Choice) -> Voice:

@@ -16,7 +16,7 @@ import structlog
 
 from agent.conversation import Conversation
 from agent.desk_speech import DeskSpeech
-from agent.engines.base import ChatMessage, Voice
+from agent.engines.base import Voice
 from agent.human_requests import HumanRequests
 from agent.ladder import Step
 from agent.ladder_watch import LadderWatch
@@ -26,9 +26,9 @@ from agent.persona import Persona
 from agent.reloading import reload_personas
 from agent.sessions import Sessions
 from agent.speech import SentenceStore, Speech
-from agent.streams import closing
 from agent.tuning import tune
 from agent.waits import WatchedDialogue, WatchedRecognizer, WatchedTurnModel, WatchedVoice
+from agent.warm_up import learn_reviewed, rehearse
 from media import ConfigError, CordboardError
 from media.config.model import AgentConfig, Config
 from media.link import Link, connect, listen
@@ -63,7 +63,6 @@ from media.wire import AudioFrame
 
 RECONNECT_S = 0.2
 RELOAD_S = 10.0
-WARM_UP_TEXT = "Hello."
 
 log = structlog.get_logger()
 
@@ -141,7 +140,9 @@ class AgentProcess:
                 "; ".join([", ".join(sorted(set(engines.values()))), *self._loaded().notes])
             )
             log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
-        await self._watch.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch.run())
+            group.create_task(self._warm_up_further())
 
     async def _load_all(self) -> None:
         self._engines = await self._load(self._config, self._report)
@@ -156,8 +157,18 @@ class AgentProcess:
         speech = Speech(WatchedVoice(voice, self._watch.waits), store)
         persona = Persona(name, config, speech, self._config.queues)
         await persona.warm_up(engines.language_model)
-        await self._rehearse(persona)
         return persona
+
+    async def _warm_up_further(self) -> None:
+        """Do what makes first answers faster, now that calls can be taken."""
+        personas = list(self._personas.values())
+        try:
+            for persona in personas:
+                await rehearse(persona, self._loaded())
+            for persona in personas:
+                await learn_reviewed(persona, lambda: not self._conversations)
+        except CordboardError as error:  # what fails here is tried again by the first call
+            log.warning("warm_up_failed", reason=str(error))
 
     async def _reload(self, link: Link, message: ReloadConfig, request_id: int | None) -> None:
         """Take over changed personas; conversations in progress keep theirs."""
@@ -175,24 +186,6 @@ class AgentProcess:
             return
         log.info("personas_reloaded", changed=changed)
         link.reply(request_id, Reloaded(tuple(f"agent {name}" for name in changed)))
-
-    async def _rehearse(self, persona: Persona) -> None:
-        """Run every engine once: the first time is slow, and no caller should have it."""
-        engines = self._loaded()
-        audio = await persona.speech.learn(persona.config.greeting)
-        session = engines.recognizer_of(persona.config).open()
-        session.start()
-        session.receive(audio[:16_000])
-        await session.finish()
-        session.close()
-        if engines.turn_model is not None:
-            await engines.turn_model.complete_probability(audio[:16_000])
-        dialogue = await engines.language_model.open(persona.prefix)
-        messages = [*persona.prefix, ChatMessage("user", WARM_UP_TEXT)]
-        async with closing(dialogue.generate(messages, max_tokens=2)) as pieces:
-            async for _ in pieces:
-                pass
-        dialogue.close()
 
     def _report(self, detail: str) -> None:
         self._detail = detail

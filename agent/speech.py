@@ -36,11 +36,17 @@ class Speech:
         self._store = store
         self._known: dict[str, Samples] = {}
 
+    async def recall(self, text: str) -> bool:
+        """Take a sentence from the store; say whether it is known now."""
+        if text not in self._known and self._store is not None:
+            samples = await asyncio.to_thread(self._store.load, text)
+            if samples is not None:
+                self._known[text] = samples
+        return text in self._known
+
     async def learn(self, text: str) -> Samples:
         """Synthesise a sentence once; from then on :meth:`known` has it."""
-        samples = self._known.get(text)
-        if samples is None and self._store is not None:
-            samples = await asyncio.to_thread(self._store.load, text)
+        samples = self._known[text] if await self.recall(text) else None
         if samples is None:
             parts = [part async for part in self._voice.synthesize(text)]
             samples = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)

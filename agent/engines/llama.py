@@ -21,6 +21,7 @@ from agent.engines.llama_context import ContextOptions, LlamaContext, LlamaModel
 from agent.engines.llama_engine import Grammar, Job, JobStats, LlamaEngine
 from agent.engines.llama_grammar import GrammarSampler
 from agent.engines.llama_history import HistoryFitter
+from agent.engines.llama_prefixes import PrefixFiles
 from agent.engines.llama_sample import SamplingOptions
 from agent.engines.llama_schedule import Rank
 from agent.engines.llama_template import ChatTemplate, choose_template
@@ -43,6 +44,8 @@ class LlamaOptions:
     """Room for each persona's prompt."""
     threads: int = 2
     quantized_cache: bool = False
+    prefix_dir: Path | None = None
+    """Where computed prefixes are kept over restarts; none computes them each time."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
 
     @property
@@ -68,7 +71,12 @@ class LlamaLanguageModel:
     """A loaded GGUF model; :class:`agent.engines.base.LanguageModel`."""
 
     def __init__(
-        self, name: str, model: LlamaModel, engine: LlamaEngine, options: LlamaOptions
+        self,
+        name: str,
+        model: LlamaModel,
+        engine: LlamaEngine,
+        options: LlamaOptions,
+        files: PrefixFiles | None = None,
     ) -> None:
         """Wrap a running engine; use :meth:`load`.
 
@@ -77,8 +85,10 @@ class LlamaLanguageModel:
             model: its vocabulary and template.
             engine: owns the context.
             options: how it is shared.
+            files: prefixes computed by an earlier process.
         """
         self.name = name
+        self._files = files
         self.options = options
         self.engine = engine
         self._model = model
@@ -118,7 +128,11 @@ class LlamaLanguageModel:
         )
         context = LlamaContext(model, layout)
         engine = LlamaEngine(context, model, on_stop=context.close)
-        return cls(name or path.stem, model, engine, chosen)
+        files = None
+        if chosen.prefix_dir is not None:
+            cells = f"{layout.flash_attention} {layout.quantized_cache}"
+            files = PrefixFiles(chosen.prefix_dir, path, cells)
+        return cls(name or path.stem, model, engine, chosen, files)
 
     def close(self) -> None:
         """Stop the engine and free the memory; open dialogues end with an error."""
@@ -188,6 +202,13 @@ class LlamaLanguageModel:
         return oldest.sequence
 
     async def _compute_prefix(self, sequence: int, tokens: list[int]) -> JobStats:
+        if self._files is not None:
+            path = self._files.path(tokens)
+            if path.exists() and await asyncio.wrap_future(
+                self.engine.restore(sequence, path, tokens)
+            ):
+                _log.info("prefix_restored", sequence=sequence, tokens=len(tokens))
+                return JobStats(reused_tokens=len(tokens))
         nearest = max(
             (each for each in self._prefixes.values() if each.ready.done()),
             key=lambda each: common_length(each.tokens, tokens),
@@ -203,7 +224,19 @@ class LlamaLanguageModel:
             reused_tokens=stats.reused_tokens,
             ms=round(stats.total_ms),
         )
+        await self._keep_prefix(sequence, tokens)
         return stats
+
+    async def _keep_prefix(self, sequence: int, tokens: list[int]) -> None:
+        if self._files is None:
+            return
+        path = self._files.path(tokens)
+        try:
+            partial = self._files.prepare(path)
+            if await asyncio.wrap_future(self.engine.save(sequence, partial)):
+                self._files.keep(partial, path)
+        except OSError as fault:  # without room the next process computes it again
+            _log.warning("prefix_not_kept", reason=str(fault))
 
     def grammar(self, gbnf: str) -> Grammar:
         """Return a sampler for one answer that must follow a GBNF grammar."""

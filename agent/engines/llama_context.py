@@ -222,6 +222,34 @@ class LlamaContext:
         """Forget a sequence."""
         native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def save(self, sequence: int, path: Path, tokens: Sequence[int]) -> bool:
+        """Write a sequence's cells and tokens to a file; False where that failed."""
+        array = (native.llama_token * len(tokens))(*tokens)
+        written = native.llama_state_seq_save_file(
+            self._handle, str(path).encode(), sequence, array, len(tokens)
+        )
+        return bool(written)
+
+    def restore(self, sequence: int, path: Path, tokens: Sequence[int]) -> bool:
+        """Read cells from a file; False, and the sequence empty, where they are not these tokens'.
+
+        Args:
+            sequence: what it holds is forgotten.
+            path: written by :meth:`save`.
+            tokens: what the file must hold.
+        """
+        self.clear(sequence)
+        room = len(tokens) + 1
+        array = (native.llama_token * room)()
+        count = ctypes.c_size_t(0)
+        read = native.llama_state_seq_load_file(
+            self._handle, str(path).encode(), sequence, array, room, ctypes.byref(count)
+        )
+        if read and list(array[: count.value]) == list(tokens):
+            return True
+        self.clear(sequence)
+        return False
+
     def close(self) -> None:
         """Free the cache."""
         if self._handle:

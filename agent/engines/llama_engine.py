@@ -12,7 +12,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -64,6 +66,14 @@ class TokenContext(Protocol):
 
     def clear(self, sequence: int) -> None:
         """Forget a sequence."""
+        ...
+
+    def save(self, sequence: int, path: Path, tokens: Sequence[int]) -> bool:
+        """Write a sequence to a file."""
+        ...
+
+    def restore(self, sequence: int, path: Path, tokens: Sequence[int]) -> bool:
+        """Read a sequence from a file; False where it holds something else."""
         ...
 
 
@@ -172,6 +182,31 @@ class LlamaEngine:
     def clear(self, sequence: int) -> None:
         """Forget a sequence and its job."""
         self._commands.put(lambda: self._clear(sequence))
+
+    def save(self, sequence: int, path: Path) -> Future[bool]:
+        """Write what a sequence holds to a file; the future says whether that worked."""
+        done: Future[bool] = Future()
+
+        def write() -> None:
+            tokens = self._lane(sequence).cache.tokens
+            done.set_result(bool(tokens) and self._context.save(sequence, path, tokens))
+
+        self._commands.put(write)
+        return done
+
+    def restore(self, sequence: int, path: Path, tokens: Sequence[int]) -> Future[bool]:
+        """Fill a sequence from a file; the future says whether it holds these tokens now."""
+        done: Future[bool] = Future()
+
+        def read() -> None:
+            self._clear(sequence)
+            found = self._context.restore(sequence, path, tokens)
+            if found:
+                self._lane(sequence).cache.append(tokens)
+            done.set_result(found)
+
+        self._commands.put(read)
+        return done
 
     def wake(self) -> None:
         """Let the thread look for cancelled jobs."""

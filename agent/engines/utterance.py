@@ -5,6 +5,8 @@ Windows are Silero's 256 samples (32 ms at 8 kHz).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from agent.engines.base import Samples
@@ -13,6 +15,11 @@ from agent.engines.silero import WINDOW_SAMPLES
 VOICED = 0.35
 """A window with at least this speech probability is voiced; lower than for turns, so that a soft
 last syllable is still recognised."""
+LEAST_DBFS = -60.0
+BELOW_LOUDEST_DB = 35.0
+"""A window so far below the utterance's loudest is silent whatever the detector says: it goes on
+hearing a voice for 60 to 190 ms after its end. In noise every window is louder than that, and the
+detector alone decides."""
 MARGIN_SAMPLES = 2 * WINDOW_SAMPLES
 """Heard behind the last voiced window before its words count as covered."""
 LEAST_VOICED_SAMPLES = 3 * WINDOW_SAMPLES
@@ -29,6 +36,8 @@ class Utterance:
         self._chunks: list[Samples] = []
         self._joined: Samples = np.zeros(0, dtype=np.int16)
         self._windows: list[float] = []
+        self._unjudged: Samples = np.zeros(0, dtype=np.int16)
+        self._loudest_dbfs = -120.0
         self.samples = 0
         """Received so far."""
         self.voiced_samples = 0
@@ -39,11 +48,22 @@ class Utterance:
         """Take audio and the verdicts on the windows it completed."""
         self._chunks.append(samples.copy())
         self.samples += len(samples)
-        for probability in probabilities:
-            self._windows.append(probability)
-            if probability >= VOICED:
+        waiting = np.concatenate((self._unjudged, samples))
+        self._unjudged = waiting[len(probabilities) * WINDOW_SAMPLES :]
+        for index, probability in enumerate(probabilities):
+            window = waiting[index * WINDOW_SAMPLES : (index + 1) * WINDOW_SAMPLES]
+            heard = probability if self._audible(window) else 0.0
+            self._windows.append(heard)
+            if heard >= VOICED:
                 self.voiced_samples += WINDOW_SAMPLES
                 self.voiced_end_samples = len(self._windows) * WINDOW_SAMPLES
+
+    def _audible(self, window: Samples) -> bool:
+        halves = window.astype(np.float64).reshape(2, -1) / 32_768
+        power = float(np.square(halves).mean(axis=1).max())
+        level_dbfs = 10 * math.log10(max(power, 1e-12))
+        self._loudest_dbfs = max(self._loudest_dbfs, level_dbfs)
+        return level_dbfs >= max(LEAST_DBFS, self._loudest_dbfs - BELOW_LOUDEST_DB)
 
     def audio(self, start: int = 0, end: int | None = None) -> Samples:
         """Return the audio of [start, end)."""

@@ -5,7 +5,7 @@ partials as well, when nothing urgent waits: a final never waits behind a partia
 at most one recognition is queued or running, of all sessions at most one partial runs; who was
 served longest ago comes next.
 
-A partial begins when 0.6 s of new speech has come. As soon as the caller pauses, a recognition of
+A partial begins when 0.8 s of new speech has come. As soon as the caller pauses, a recognition of
 all that was said replaces it: its words are most likely the final ones, and
 :meth:`WhisperSession.finish` a moment later returns them, because only silence has followed.
 
@@ -34,9 +34,10 @@ from agent.engines.utterance import MARGIN_SAMPLES, Utterance
 from agent.engines.whisper_decode import Abandoned, WhisperDecoder, Words
 from media import ConfigError, LocalError
 
-_PARTIAL_EVERY_SAMPLES = 4_800
+_PARTIAL_EVERY_SAMPLES = 6_400
 _PAUSE_SAMPLES = MARGIN_SAMPLES
-"""64 ms of silence: the caller has perhaps finished."""
+"""64 ms of silence: the caller has perhaps finished. In every third utterance it is a stop
+consonant; the words recognised then serve as partial ones."""
 
 _log = structlog.get_logger()
 

@@ -17,8 +17,25 @@ def utterance(*windows: float) -> Utterance:
     """Return an utterance with these speech probabilities."""
     spoken = Utterance()
     for index, probability in enumerate(windows):
-        spoken.receive(np.full(WINDOW, index, dtype=np.int16), [probability])
+        spoken.receive(np.full(WINDOW, 1_000 + index, dtype=np.int16), [probability])
     return spoken
+
+
+def test_a_window_far_below_the_voice_is_silent_whatever_the_detector_says() -> None:
+    """The detector goes on hearing a voice after its end; the level tells where it ended."""
+    spoken = utterance(0.9, 0.9, 0.9)
+    for level in (700, 3, 3, 3):
+        spoken.receive(np.full(WINDOW, level, dtype=np.int16), [0.9])
+    assert spoken.voiced_end_samples == 4 * WINDOW
+    assert spoken.silence_samples == 3 * WINDOW
+
+
+def test_in_noise_the_detector_alone_decides() -> None:
+    """Noise 20 dB below the voice is loud enough for a soft word: no window is called silent."""
+    spoken = utterance(0.9, 0.9)
+    for probability in (0.9, 0.2, 0.1):
+        spoken.receive(np.full(WINDOW, 100, dtype=np.int16), [probability])
+    assert spoken.voiced_end_samples == 3 * WINDOW
 
 
 def test_audio_comes_back_in_order_however_it_came() -> None:
