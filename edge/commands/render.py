@@ -13,7 +13,8 @@ from pathlib import Path
 
 from edge.commands.options import add_config_argument, chosen_config
 from edge.front.addresses import run_dir
-from edge.front.program import check, find_kamailio, interfaces
+from edge.front.machine import local_addresses
+from edge.front.program import check, find_kamailio
 from edge.front.render import render
 
 HELP = "write Kamailio's configuration and have Kamailio check it"
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """
     config = chosen_config(args)
     folder = args.out.resolve() if args.out is not None else run_dir(config)
-    rendered = render(config, interfaces(), folder)
+    rendered = render(config, local_addresses(config.sip.address), folder)
     rendered.write(folder)
     for name in rendered.files:
         print(folder / name)

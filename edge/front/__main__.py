@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from edge.front.addresses import rpc_socket, run_dir
-from edge.front.program import PID_FILE, check, find_kamailio, interfaces, kamailio_arguments
+from edge.front.machine import local_addresses
+from edge.front.program import PID_FILE, check, find_kamailio, kamailio_arguments
 from edge.front.render import render
 from media import CordboardError
 from media.config.load import load_config
@@ -26,7 +27,7 @@ def main() -> int:
         config = load_config(args.config)
         program = find_kamailio(config)
         folder = run_dir(config)
-        render(config, interfaces()).write(folder)
+        render(config, local_addresses(config.sip.address)).write(folder)
         rpc_socket(config).parent.mkdir(parents=True, exist_ok=True)
         check(program, folder)
     except CordboardError as error:

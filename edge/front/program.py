@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
@@ -65,11 +64,6 @@ def kamailio_arguments(folder: Path) -> list[str]:
     """Return the arguments for running in the foreground with a folder of our own."""
     memory = ["-m", str(SHARED_MB), "-M", str(PRIVATE_MB)]
     return ["-DD", "-E", *memory, "-P", str(folder / PID_FILE), *_files(folder)]
-
-
-def interfaces() -> tuple[str, ...]:
-    """Return the names of the machine's network interfaces."""
-    return tuple(name for _, name in socket.if_nameindex())
 
 
 def _files(folder: Path) -> list[str]:

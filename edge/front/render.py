@@ -51,17 +51,17 @@ class Rendered:
             path.write_text(text, encoding="utf-8")
 
 
-def render(config: Config, interfaces: Sequence[str] = (), folder: Path | None = None) -> Rendered:
+def render(config: Config, addresses: Sequence[str] = (), folder: Path | None = None) -> Rendered:
     """Return all files.
 
     Args:
         config: loaded, its paths absolute.
-        interfaces: names of the machine's, listened on where ``sip.address`` is a wildcard;
-            Kamailio would write the wildcard itself into Via and Record-Route.
+        addresses: all of the machine's, listened on where ``sip.address`` is a wildcard; Kamailio
+            would write the wildcard itself into Via and Record-Route.
         folder: where the files will be; none takes the run directory.
     """
     folder = folder or run_dir(config)
-    words = _words(config, interfaces, folder)
+    words = _words(config, folder)
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in words:
@@ -70,7 +70,7 @@ def render(config: Config, interfaces: Sequence[str] = (), folder: Path | None =
 
     head = ["#!KAMAILIO", "# Rendered by 'cordboard render kamailio': changes here are lost.", ""]
     head += [f"#!define {each}" for each in _defines(config)]
-    head += [*_listen_lines(config, interfaces), ""]
+    head += [*_listen_lines(config, addresses), ""]
     files = {
         "kamailio.cfg": "\n".join(head) + "\n" + _WORD.sub(fill, _routes()),
         "trunks.list": trunk_list(config),
@@ -134,15 +134,14 @@ def _ports(config: Config) -> list[tuple[str, int]]:
     return ports
 
 
-def _listen_lines(config: Config, interfaces: Sequence[str]) -> list[str]:
+def _listen_lines(config: Config, addresses: Sequence[str]) -> list[str]:
     sip = config.sip
-    wildcard = is_wildcard(sip.address)
-    hosts = list(interfaces) if wildcard else [bracketed(sip.address)]
+    hosts = addresses if is_wildcard(sip.address) else (sip.address,)
     lines = ["enable_tls=yes"] if _has_tls(config) else []
     for host in hosts:
         for protocol, port in _ports(config):
-            line = f"listen={protocol}:{host}:{port}"
-            if sip.public_address is not None and host != "lo":
+            line = f"listen={protocol}:{bracketed(host)}:{port}"
+            if sip.public_address is not None and not ipaddress.ip_address(host).is_loopback:
                 line += f" advertise {bracketed(sip.public_address)}:{port}"
             lines.append(line)
     # one process only: two could send a worker's 180 after its 200
@@ -152,7 +151,7 @@ def _listen_lines(config: Config, interfaces: Sequence[str]) -> list[str]:
     return lines
 
 
-def _words(config: Config, interfaces: Sequence[str], folder: Path) -> dict[str, str]:
+def _words(config: Config, folder: Path) -> dict[str, str]:
     sip, front = config.sip, config.front
     host = bracketed(sip.address)
     return {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.front.machine import ipv4_addresses, ipv6_addresses, local_addresses
 from edge.front.render import render, trunk_list, unknown_source
 from media import ConfigError
 from media.config.load import load_config, parse_config
@@ -28,9 +29,9 @@ def config(more: str = "", sip: str = "") -> Config:
     return loaded.config
 
 
-def text(more: str = "", sip: str = "", interfaces: tuple[str, ...] = ("lo", "eth0")) -> str:
+def text(more: str = "", sip: str = "") -> str:
     """Render kamailio.cfg."""
-    return render(config(more, sip), interfaces).files["kamailio.cfg"]
+    return render(config(more, sip)).files["kamailio.cfg"]
 
 
 def lines(start: str, of: str) -> list[str]:
@@ -63,19 +64,48 @@ def test_it_listens_where_sip_is_heard_and_for_workers_on_loopback() -> None:
     ]
 
 
-def test_a_wildcard_becomes_the_interfaces() -> None:
+def test_a_wildcard_becomes_the_addresses_of_the_machine() -> None:
     """Kamailio would write 0.0.0.0 into Via; the public address is not put on loopback."""
     sip = ", public_address: 203.0.113.5, tcp_port: null"
-    rendered = render(config(sip=sip.replace("192.0.2.10", "0.0.0.0")), ("lo", "eth0"))
-    assert "listen=udp:192.0.2.10:5060 advertise 203.0.113.5:5060" in rendered.files["kamailio.cfg"]
     wild = BASE.replace("192.0.2.10", "0.0.0.0").replace("@SIP@", sip)
     loaded = parse_config(wild.encode(), Path("/srv/c.yaml")).config
     assert loaded is not None
-    assert lines("listen=", render(loaded, ("lo", "eth0")).files["kamailio.cfg"]) == [
-        "listen=udp:lo:5060",
-        "listen=udp:eth0:5060 advertise 203.0.113.5:5060",
+    rendered = render(loaded, ("192.0.2.10", "127.0.0.1")).files["kamailio.cfg"]
+    assert lines("listen=", rendered) == [
+        "listen=udp:192.0.2.10:5060 advertise 203.0.113.5:5060",
+        "listen=udp:127.0.0.1:5060",
         "listen=udp:127.0.0.1:5062",
     ]
+    assert "#!define PIN_SOCKET" not in rendered
+    assert "#!define PIN_SOCKET" in text()
+
+
+def test_the_kernels_tables_are_read() -> None:
+    """Local host routes of IPv4; of IPv6 all that is not link-local."""
+    fib_trie = """Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 127.0.0.0/8 2 0 2
+           |-- 127.0.0.1
+              /32 host LOCAL
+        |-- 127.255.255.255
+           /32 link BROADCAST
+        |-- 192.0.2.2
+           /32 host LOCAL
+"""
+    assert ipv4_addresses(fib_trie) == ["127.0.0.1", "192.0.2.2"]
+    if_inet6 = (
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "fe8000000000000000fc00fffe000001 02 40 20 80     eth0\n"
+        "20010db8000000000000000000000002 02 40 00 80     eth0\n"
+    )
+    assert ipv6_addresses(if_inet6) == ["::1", "2001:db8::2"]
+
+
+def test_the_addresses_of_this_machine_end_with_loopback() -> None:
+    """The first one is what phones are pinged from."""
+    assert local_addresses("0.0.0.0")[-1].startswith("127.")
 
 
 def test_ipv6_addresses_stand_in_brackets() -> None:
