@@ -213,7 +213,9 @@ class Conversation:
             return
         self._speaking.forget(self._clock())
         self._answered = True
-        self._patience.call_answered(self._patience.answered_ns or self._clock())
+        # the time with people is not the agent's
+        answered_ns = self._patience.answered_ns or self._clock()
+        self._patience.call_answered(answered_ns + self._human.away_ns)
         self._human.resume(reason)
         self._settle()
 

@@ -58,11 +58,17 @@ class HandingOver:
         self._edge = edge
         self._on_silence = on_silence
         self._clock = clock
+        self._left_ns = 0
 
     @property
     def away(self) -> bool:
         """Whether somebody else has the caller, or is about to."""
         return self._core.stage is not Stage.TALKING
+
+    @property
+    def away_ns(self) -> int:
+        """How long the caller has been away, 0 where they are not."""
+        return self._clock() - self._left_ns if self.away else 0
 
     def next_deadline_ns(self) -> int | None:
         """Return when a tick changes something."""
@@ -130,6 +136,7 @@ class HandingOver:
                     log.info("transfer_requested", call_id=self._call_id, queue=queue)
                     self._edge.send(TransferRequested(self._call_id, queue, reason))
                 case FallSilent():
+                    self._left_ns = self._clock()
                     self._on_silence()
                 case SpeakAgain(reason=reason):
                     text = return_text(self._persona.config.handover.returned, reason)

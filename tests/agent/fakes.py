@@ -287,6 +287,7 @@ class Phone:
     recognizer: FakeRecognizer = field(init=False)
     voice: FakeVoice = field(default_factory=FakeVoice)
     turn_model: FakeTurnModel = field(default_factory=FakeTurnModel)
+    queues: tuple[str, ...] = ()
     allowance: Allowance = field(default_factory=Allowance)
     speech_ended_ns: int = 0
     speech_began_ns: int = 0
@@ -298,9 +299,9 @@ class Phone:
         self.model = FakeModel(self.answers)
         self.recognizer = FakeRecognizer(self.said)
 
-    async def dial(self) -> None:
+    async def dial(self, *, answer: bool = True) -> None:
         """Open the conversation and answer the call."""
-        persona = Persona("support", self.persona_config, Speech(self.voice))
+        persona = Persona("support", self.persona_config, Speech(self.voice), self.queues)
         await persona.warm_up(self.model)
         listening = Listening(
             FakeActivity(),
@@ -317,7 +318,8 @@ class Phone:
         self.media.conversation = self.conversation
         self._ticker = asyncio.create_task(self._run())
         self.answered_ns = now_ns()
-        self.conversation.answered()
+        if answer:
+            self.conversation.answered()
 
     async def hang_up(self) -> None:
         """End the call."""

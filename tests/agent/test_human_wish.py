@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.human_wish import agrees, declines, wants_human, without_wish
+from agent.human_wish import agrees, declines, wants_human, cut_wish
 
 pytestmark = pytest.mark.unit
 
@@ -153,5 +153,8 @@ def test_another_question_is_neither(text: str) -> None:
 def test_the_wish_is_taken_out_of_what_was_said() -> None:
     """What is left is what the caller wants the person for."""
     text = "It just rained. Put me through to a colleague."
-    assert without_wish(text) == "It just rained."
-    assert without_wish("agent please") == ""
+    assert cut_wish(text) == "It just rained."
+    assert cut_wish("agent please") == ""
+    run_on = "when i reset it nothing happens i want to talk to a human being"
+    assert cut_wish(run_on) == "when i reset it nothing happens"
+    assert cut_wish("How long does the battery last?") == "How long does the battery last?"
