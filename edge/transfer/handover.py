@@ -25,6 +25,7 @@ from edge.call_surroundings import CallerLeg
 from edge.queues.events import GaveUp
 from edge.records.columns import Parties
 from edge.transfer import events as e
+from edge.transfer.audio import TransferAudio
 from edge.transfer.order import Order, TransferEnd, TransferSurroundings
 from edge.transfer.task import TransferTask
 from edge.trunks.conversation import Conversation
@@ -89,6 +90,8 @@ class Handover:
         self._task: TransferTask | None = None
         self._next_attempt = 1
         self._decided_ns = 0
+        self._audio: TransferAudio | None = None
+        self._music: str | None = None
 
     # ------------------------------------------------------------ what the call does
 
@@ -178,6 +181,8 @@ class Handover:
         """Tell the call how its transfer ended."""
         assert self._task is not None
         self._next_attempt = self._task.next_attempt
+        self._music = self._around.config.queues[self._task.queue].music
+        self._audio = TransferAudio(self._task.order, self._around.media, self._around.agent)
         self._task = None
         if end.result == "handed_over":
             self._call.post(HandedOver())
@@ -204,6 +209,8 @@ class Handover:
                 if time.monotonic() > give_up or not self._alive:
                     call.post(ConversationBroken(f"no way back: {error}"))
                     return
+                if self._audio is not None:
+                    await self._audio.play_music(self._music)
                 anew = True
                 await asyncio.sleep(RETRY_S)
                 continue
