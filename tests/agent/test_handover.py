@@ -167,7 +167,7 @@ async def _ask_twice_in_vain(phone: Phone) -> None:
 def test_a_colleague_is_offered_after_two_questions_without_answer(
     answer: str, reply: str, handed_over: bool
 ) -> None:
-    """The second "I do not know" offers a colleague; yes, no and another question are understood."""
+    """The second "I do not know" offers a colleague; yes, no and other questions are understood."""
 
     async def script(phone: Phone) -> None:
         await _ask_twice_in_vain(phone)

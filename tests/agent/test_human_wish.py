@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.human_wish import agrees, declines, wants_human, cut_wish
+from agent.human_wish import agrees, cut_wish, declines, wants_human
 
 pytestmark = pytest.mark.unit
 
