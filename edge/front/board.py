@@ -38,6 +38,7 @@ free       place of a worker      callers that it could take now
 uri        place of a worker      where it listens
 front      free                   callers that may still come, whatever the workers could take
 front      places, open, retry    number of places; 1 where calls are taken at all; Retry-After
+front      unknown, strangers     what callers of no trunk get; 1 where control judges them
 front      passwords, mark        number of users; the life of control that told all this
 lease      control                1, again each second
 ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register
@@ -100,6 +101,10 @@ class Books:
     """Callers that may still come."""
     is_open: bool = False
     retry_after_s: int = 5
+    unknown: str = "drop"
+    """What callers of no trunk get: ``accept``, ``forbid`` or ``drop``."""
+    strangers_pass: bool = False
+    """Their calls get to a worker all the same: a trunk proves itself in ways control knows."""
     users: dict[str, User] = field(default_factory=dict)
 
 
@@ -171,6 +176,8 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address
+    cells["front", "unknown"] = books.unknown
+    cells["front", "strangers"] = int(books.strangers_pass)
     cells["front", "passwords"] = len(books.users)
     cells["front", "retry"] = books.retry_after_s
     cells["front", "places"] = len(books.seats)

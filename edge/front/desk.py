@@ -43,6 +43,7 @@ class FrontDesk:
         self._on_change = on_change
         self._board = Board(secrets.token_hex(8))
         self._changed = asyncio.Event()
+        self._orders: list[Command] = []
         self.up = False
 
     @property
@@ -64,6 +65,12 @@ class FrontDesk:
         if place is not None:
             self._board.lowered(place)
         self._changed.set()
+
+    def order(self, command: Command) -> None:
+        """Have a command carried out soon; lost with Kamailio where it is down."""
+        if self.up:
+            self._orders.append(command)
+            self._changed.set()
 
     async def run(self) -> None:
         """Keep Kamailio informed for ever."""
@@ -90,6 +97,8 @@ class FrontDesk:
                 self._note(True, "")
             else:
                 await _send(rpc, self._board.changes(books))
+            orders, self._orders = self._orders, []
+            await _send(rpc, orders)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(reminded + REMIND_S - time.monotonic(), 0)):
                     await self._changed.wait()
@@ -108,6 +117,7 @@ class FrontDesk:
     def _note(self, up: bool, reason: str) -> None:
         if not up:
             self._board.forget()
+            self._orders = []
         if up is self.up:
             return
         self.up = up

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 
 from edge.admission import Admission
 from edge.call_events import EndReason, Party, Termination
 from edge.client_messages import ProcessStatus
 from edge.front.addresses import WORKER_ADDRESS, rpc_socket, run_dir
-from edge.front.board import Books, Seat, User
+from edge.front.board import Books, Command, Seat, User
 from edge.front.desk import FrontDesk
 from edge.front.program import PID_FILE
+from edge.front.render import write_trunk_list
+from edge.front.rpc import Parameter
 from edge.front.settings import is_fronted
 from edge.front.users import digest_users
 from edge.pool import Place, Pool, WorkerState
-from media.config.model import Config
+from edge.ua.messages import UaInvite
+from media.config.model import Config, UnknownSource
 
 
 class FrontLine:
@@ -42,6 +46,7 @@ class FrontLine:
         self._admission = admission
         self._retry_after_s = retry_after_s
         self._on_change = on_change
+        self._config = config
         self._limit = config.limits.calls
         self._users: dict[str, User] = {}
         self._desk: FrontDesk | None = None
@@ -84,11 +89,27 @@ class FrontLine:
         return (ProcessStatus("front", self._desk.up, self._desk.pid, detail),)
 
     def reload(self, config: Config) -> None:
-        """Let other desk phones in; those that are registered stay so until they expire."""
+        """Let other trunks and desk phones in; who is registered stays so until it expires."""
+        self._config = config
         self._limit = config.limits.calls
         if self._desk is not None:
             self._users = digest_users(config)
+            write_trunk_list(config)
+            self._desk.order(Command("permissions.addressReload", ()))
             self._desk.changed()
+
+    def worker_lost(self, invite: UaInvite | None) -> None:
+        """Have the front refuse a call whose worker died before it was answered.
+
+        Nobody else would tell the caller before their patience ends.
+        """
+        if self._desk is None or invite is None:
+            return
+        cseq = invite.headers.get("cseq", "").partition(" ")[0]
+        if cseq.isdigit():
+            retry = f"Retry-After: {self._retry_after_s()}\r\n"
+            reply: tuple[Parameter, ...] = (503, "Service Unavailable", invite.sip_call_id, cseq)
+            self._desk.order(Command("tm.reply_callid", (*reply, secrets.token_hex(8), retry)))
 
     def books(self) -> Books:
         """Return what the front shall know now."""
@@ -99,6 +120,10 @@ class FrontLine:
             free=left if is_open else 0,
             is_open=is_open,
             retry_after_s=self._retry_after_s(),
+            unknown=unknown_source(self._config),
+            strangers_pass=any(
+                each.digest or each.register for each in self._config.trunks.values()
+            ),
             users=self._users,
         )
 
@@ -112,3 +137,10 @@ def _seat(place: Place, free: int) -> Seat:
     if place.state is not WorkerState.READY:
         return Seat("", 0)
     return Seat(f"sip:{WORKER_ADDRESS}:{place.udp_port}", free)
+
+
+def unknown_source(config: Config) -> UnknownSource:
+    """Return the policy for callers of no trunk."""
+    if config.sip.unknown_source is not None:
+        return config.sip.unknown_source
+    return UnknownSource.FORBID if config.trunks else UnknownSource.ACCEPT

@@ -24,13 +24,14 @@ from edge.front.addresses import (
     run_dir,
 )
 from media import LocalError
-from media.config.model import Config, UnknownSource
+from media.config.model import Config
 from media.config.trunks import Transport
 
 ANSWER_GRACE_MS = 5_000
 """A worker whose control answers in time is never timed out by Kamailio."""
 _LEVELS = {"debug": 2, "info": 1, "warning": 0, "error": -1}
 """Kamailio's: 2 info, 1 notice, 0 warning, -1 error; its debug level is for its makers."""
+TRUNK_LIST = "trunks.list"
 _CHILDREN = 4
 _WORD = re.compile(r"<([A-Z][A-Z_]*)>")
 _UNSAFE = re.compile(r'["\\\r\n]')
@@ -46,9 +47,7 @@ class Rendered:
         """Write the files; readable by the owner only."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in self.files.items():
-            path = folder / name
-            path.touch(mode=0o600)
-            path.write_text(text, encoding="utf-8")
+            _write(folder / name, text)
 
 
 def render(config: Config, addresses: Sequence[str] = (), folder: Path | None = None) -> Rendered:
@@ -73,7 +72,7 @@ def render(config: Config, addresses: Sequence[str] = (), folder: Path | None = 
     head += [*_listen_lines(config, addresses), ""]
     files = {
         "kamailio.cfg": "\n".join(head) + "\n" + _WORD.sub(fill, _routes()),
-        "trunks.list": trunk_list(config),
+        TRUNK_LIST: trunk_list(config),
     }
     if _has_tls(config):
         files["tls.cfg"] = _tls_text(config)
@@ -96,11 +95,14 @@ def trunk_list(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def unknown_source(config: Config) -> UnknownSource:
-    """Return the policy for callers of no trunk."""
-    if config.sip.unknown_source is not None:
-        return config.sip.unknown_source
-    return UnknownSource.FORBID if config.trunks else UnknownSource.ACCEPT
+def write_trunk_list(config: Config) -> None:
+    """Write the list anew where Kamailio reads it."""
+    _write(run_dir(config) / TRUNK_LIST, trunk_list(config))
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 @cache
@@ -113,9 +115,7 @@ def _has_tls(config: Config) -> bool:
 
 
 def _defines(config: Config) -> list[str]:
-    defines = [f"UNKNOWN_{unknown_source(config).name}"]
-    if any(each.digest or each.register for each in config.trunks.values()):
-        defines.append("STRANGERS_PASS")
+    defines = []
     if not is_wildcard(config.sip.address):
         defines.append("PIN_SOCKET")
     if config.sip.tcp_port is not None:

@@ -146,6 +146,26 @@ def test_while_closed_nobody_is_let_in() -> None:
     assert (front.books().free, front.books().is_open) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", ("accept", False)),
+        ("trunks: {a: {sources: 198.51.100.1}}\n", ("forbid", False)),
+        ("trunks: {a: {digest: {username: u, password: p}}}\n", ("forbid", True)),
+        ("trunks: {a: {sources: 198.51.100.1}}\nsip: {X, unknown_source: drop}\n", ("drop", False)),
+        ("sip: {X, unknown_source: forbid}\n", ("forbid", False)),
+    ],
+)
+def test_strangers_get_what_the_policy_says(more: str, expected: tuple[str, bool]) -> None:
+    """Unsaid, they are taken while there is no trunk; passwords are control's to judge."""
+    base = BASE
+    if "X" in more:
+        base = BASE.replace("sip: {address: 192.0.2.10, front: kamailio}\n", "")
+        more = more.replace("X", "address: 192.0.2.10, front: kamailio")
+    books = line(Pool(1, 6, fronted=True), opened(), config(more, base)).books()
+    assert (books.unknown, books.strangers_pass) == expected
+
+
 async def test_without_a_front_everything_is_empty() -> None:
     """No status line, no refusal, nothing to run, and the admission does not wait for it."""
     plain = config(base=BASE.replace(", front: kamailio", ""))

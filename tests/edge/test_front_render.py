@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge.front.machine import ipv4_addresses, ipv6_addresses, local_addresses
-from edge.front.render import render, trunk_list, unknown_source
+from edge.front.render import render, trunk_list
 from media import ConfigError
 from media.config.load import load_config, parse_config
-from media.config.model import Config, UnknownSource
+from media.config.model import Config
 
 pytestmark = pytest.mark.unit
 
@@ -116,28 +116,6 @@ def test_ipv6_addresses_stand_in_brackets() -> None:
     rendered = render(loaded).files["kamailio.cfg"]
     assert "listen=udp:[2001:db8::5]:5060" in rendered
     assert "sip:keepalive@[2001:db8::5]" in rendered
-
-
-@pytest.mark.parametrize(
-    ("more", "sip", "expected"),
-    [
-        ("", "", UnknownSource.ACCEPT),
-        ("trunks: {a: {sources: 198.51.100.1}}\n", "", UnknownSource.FORBID),
-        ("trunks: {a: {sources: 198.51.100.1}}\n", ", unknown_source: drop", UnknownSource.DROP),
-        ("", ", unknown_source: forbid", UnknownSource.FORBID),
-    ],
-)
-def test_strangers_get_what_the_policy_says(more: str, sip: str, expected: UnknownSource) -> None:
-    """Unsaid, strangers are taken as long as there is no trunk."""
-    assert unknown_source(config(more, sip)) is expected
-    assert f"#!define UNKNOWN_{expected.name}" in text(more, sip)
-
-
-def test_trunks_that_prove_themselves_by_a_password_are_left_to_control() -> None:
-    """Then strangers' calls reach a worker, and only then."""
-    digest = "trunks: {a: {digest: {username: u, password: p}}}\n"
-    assert "#!define STRANGERS_PASS" in text(digest)
-    assert "#!define STRANGERS_PASS" not in text("trunks: {a: {sources: 198.51.100.1}}\n")
 
 
 def test_no_secret_is_in_any_file() -> None:
