@@ -258,6 +258,7 @@ class Control:
             self._config, limits=routing.config.limits, agents=routing.config.agents
         )
         self._admission.needs_agent = routing.needs_agent
+        self._front.reload(routing.config)
 
     # ------------------------------------------------------------ what clients see
 
@@ -388,6 +389,8 @@ class Control:
                 farewell = asyncio.create_task(say_bye(dialog))
                 self._farewells.add(farewell)
                 farewell.add_done_callback(self._farewells.discard)
+            else:
+                self._front.worker_lost(call.leg.invite)
 
     def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
         invite = self._trunks.intake.seen(invite)

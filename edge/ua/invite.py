@@ -7,7 +7,7 @@ from edge.ua.route import local_address_toward
 from edge.ua.sip_text import SipText, parse_name_address
 
 _PLAIN_HEADERS = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type"}
+    {"via", "from", "to", "call-id", "contact", "content-length", "content-type"}
 )
 
 
