@@ -47,6 +47,21 @@ def library() -> ctypes.CDLL:
     ]
     library.pjmedia_port_get_frame.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Frame)]
     library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
+    library.pjsip_endpt_get_tpmgr.argtypes = [ctypes.c_void_p]
+    library.pjsip_endpt_get_tpmgr.restype = ctypes.c_void_p
+    library.pjsip_tpmgr_set_drop_data_cb.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.pjsip_tpmgr_send_raw.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
     library.pjsip_endpt_register_module.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     library.pjsip_endpt_create_pool.argtypes = [
         ctypes.c_void_p,

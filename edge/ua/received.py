@@ -31,6 +31,10 @@ _LARGEST_BYTES = 128 * 1024
 """No build keeps more of one message than this."""
 _PROBE_S = 1.0
 _NAME = b"mod-cordboard"
+_TRANSPORT_OFFSET = ctypes.sizeof(ctypes.c_void_p)
+"""``tp_info.transport``, the second pointer of ``pjsip_rx_data``."""
+_UDP, _UDP6 = 1, 129
+"""``pjsip_transport_type_e``."""
 
 log = structlog.get_logger()
 
@@ -47,6 +51,7 @@ class _ListMember(ctypes.Structure):
     _fields_ = (("prev", ctypes.c_void_p), ("next", ctypes.c_void_p))
 
 
+_OnDropped = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _OnRequest = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
@@ -70,10 +75,22 @@ class _Module(ctypes.Structure):
     )
 
 
+class _Dropped(ctypes.Structure):
+    """``pjsip_tp_dropped_data`` of pjsip/sip_transport.h."""
+
+    _fields_ = (
+        ("transport", ctypes.c_void_p),
+        ("octets", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+        ("status", ctypes.c_int),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Offsets in bytes inside ``pjsip_rx_data``."""
 
+    packet: int
     source_name: int
     source_port: int
     message: int
@@ -97,10 +114,19 @@ class ReceivedRequests:
     Args:
         decide: gets the message and ``address:port`` of its source; returns the response, or
             None to leave the request to pjsua2.
+        answer_unparsed: gets a datagram that pjsip could not parse and its source; returns the
+            response as text, or None.
     """
 
-    def __init__(self, decide: Callable[[str, str], Response | None]) -> None:
+    def __init__(
+        self,
+        decide: Callable[[str, str], Response | None],
+        answer_unparsed: Callable[[str, str], str | None],
+    ) -> None:
         self._decide = decide
+        self._answer_unparsed = answer_unparsed
+        self._on_dropped_pointer = _OnDropped(self._on_dropped)
+        self._udp_transport = 0
         self._layout: _Layout | None = None
         self._probe: tuple[bytes, str, int] | None = None
         self._found: set[_Layout] = set()
@@ -124,7 +150,10 @@ class ReceivedRequests:
         result = library.pjsip_endpt_register_module(self._endpoint, ctypes.byref(self._module))
         if result == 0:
             self._calibrate(address, port, poll)
-        if self._layout is None:
+        if self._layout is not None:
+            manager = library.pjsip_endpt_get_tpmgr(self._endpoint)
+            library.pjsip_tpmgr_set_drop_data_cb(manager, self._on_dropped_pointer)
+        else:
             log.warning("requests_unseen", reason="this build of pjsip is laid out differently")
         return self._layout is not None
 
@@ -144,12 +173,48 @@ class ReceivedRequests:
             return 0
         return 1
 
+    def _on_dropped(self, address: int) -> None:
+        try:
+            dropped = _Dropped.from_address(address)
+            layout = self._layout
+            if layout is None or dropped.transport != self._udp_transport or not dropped.octets:
+                return  # a stream that is out of step cannot be answered
+            text = ctypes.string_at(dropped.octets, min(dropped.length, _LARGEST_BYTES))
+            host, port = _source(dropped.octets - layout.packet, layout)
+            shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            answer = self._answer_unparsed(text.decode("utf-8", "replace"), shown)
+            if answer is not None:
+                self._send(answer.encode(), host, _reply_port(answer, port))
+        except Exception as error:  # a callback of pjsip: the datagram stays unanswered
+            log.error("datagram_unanswered", exc_info=error)
+
+    def _send(self, octets: bytes, host: str, port: int) -> None:
+        six = ":" in host
+        if six:
+            address = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0)
+            address += socket.inet_pton(socket.AF_INET6, host) + struct.pack("=I", 0)
+        else:
+            address = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
+            address += socket.inet_pton(socket.AF_INET, host) + bytes(8)
+        library = pjsip.library()
+        library.pjsip_tpmgr_send_raw(
+            library.pjsip_endpt_get_tpmgr(self._endpoint),
+            _UDP6 if six else _UDP,
+            None,
+            None,
+            octets,
+            len(octets),
+            address,
+            len(address),
+            None,
+            None,
+        )
+
     def _read(self, rdata: int, layout: _Layout) -> tuple[str, str]:
         start = ctypes.c_void_p.from_address(rdata + layout.message).value or 0
         length = ctypes.c_int.from_address(rdata + layout.length).value
         text = ctypes.string_at(start, max(0, min(length, _LARGEST_BYTES)))
-        name = ctypes.string_at(rdata + layout.source_name).decode("ascii", "replace")
-        port = ctypes.c_int.from_address(rdata + layout.source_port).value
+        name, port = _source(rdata, layout)
         host = f"[{name}]" if ":" in name else name
         return text.decode("utf-8", "replace"), f"{host}:{port}"
 
@@ -209,8 +274,23 @@ class ReceivedRequests:
             return 0
         length = pointer + struct.calcsize("P")
         if struct.unpack_from("=i", memory, length)[0] == len(text):
-            self._found = {_Layout(name, source_port, pointer, length)}
+            self._udp_transport = ctypes.c_void_p.from_address(rdata + _TRANSPORT_OFFSET).value or 0
+            self._found = {_Layout(packet, name, source_port, pointer, length)}
         return 1
+
+
+def _source(rdata: int, layout: _Layout) -> tuple[str, int]:
+    name = ctypes.string_at(rdata + layout.source_name).decode("ascii", "replace")
+    return name, ctypes.c_int.from_address(rdata + layout.source_port).value
+
+
+def _reply_port(answer: str, source_port: int) -> int:
+    """Return where RFC 3261 section 18.2.2 and RFC 3581 want a response."""
+    via = re.search(r"^Via: *SIP */ *\d+\.\d+ */ *\w+ +([^;,\r\n]*)([^,\r\n]*)", answer, re.M)
+    if via is None or re.search(r"; *rport", via[2]):
+        return source_port
+    port = re.search(r":(\d{1,5}) *\Z", via[1].strip())
+    return int(port[1]) if port and 0 < int(port[1]) < 65_536 else 5_060
 
 
 def _text(value: str) -> object:

@@ -3,7 +3,7 @@
 ===================  ==========================================  ==================================
 request              where                                       answer
 ===================  ==========================================  ==================================
-any                  Request-URI neither sip, sips nor tel       416
+any                  wrong form (:mod:`edge.ua.faults`)           400, 406, 416, 420
 any                  lower CSeq than the dialog has seen         500
 INVITE               no dialog, worker full or draining          503, Retry-After
 INVITE               no dialog, body compressed                  415, Accept-Encoding
@@ -28,16 +28,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge import sdp
+from edge.ua.faults import ALLOW, EXTENSIONS, FOREIGN_METHODS, METHODS, find_fault
 from edge.ua.received import Response
 from edge.ua.sip_text import SipText, parse_message, parse_name_address
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, INFO, OPTIONS, REFER, NOTIFY, SUBSCRIBE"
 _ACCEPT = "application/sdp, multipart/mixed"
-_SUPPORTED = "100rel, timer, replaces, norefersub"
+_SUPPORTED = ", ".join(sorted(EXTENSIONS))
 _INFO_TYPES = ("application/dtmf-relay", "application/dtmf")
-_SCHEMES = ("sip", "sips", "tel")
-_FOREIGN = frozenset({"REGISTER", "MESSAGE", "PUBLISH"})
-_SERVED = frozenset(ALLOW.split(", "))
 _DIALOG_ONLY = frozenset({"REFER"})
 _CSEQ_DIGITS = 10
 """CSeq is below 2**31 (RFC 3261 section 8.1.1.5)."""
@@ -103,11 +100,13 @@ class Screen:
         key = (text.header("call-id"), text.header("cseq"), text.header("via"))
         if key in self._answered:
             return self._answered[key]
-        scheme = text.request_uri.partition(":")[0].lower()
-        if text.request_uri and scheme not in _SCHEMES:
-            response: Response | None = Response(416)
-        elif method not in _SERVED:
-            response = Response(405 if method in _FOREIGN else 501, "", (("Allow", ALLOW),))
+        response = find_fault(message, text)
+        if response is not None:
+            if method == "INVITE":
+                self._on_refused(Refused(text, source, response.status, "malformed"))
+        elif method not in METHODS:
+            status = 405 if method in FOREIGN_METHODS else 501
+            response = Response(status, "", (("Allow", ALLOW),))
         elif parse_name_address(text.header("to")).tag:
             response = self._inside(method, text)
         else:

@@ -20,6 +20,7 @@ from edge import sdp
 from edge.ua import pjsip
 from edge.ua.control import ControlLink
 from edge.ua.endpoint import Endpoint, challenge, operation
+from edge.ua.faults import answer_unparsed
 from edge.ua.invite import describe_invite
 from edge.ua.leg import Leg
 from edge.ua.messages import (
@@ -94,7 +95,7 @@ class Worker:
         self._endpoint = Endpoint(settings, self._receive_invite)
         self._screen = Screen(self._load, self._knows, self._note_refused)
         self._guard = Guard(self._knows)
-        self._received = ReceivedRequests(self._decide)
+        self._received = ReceivedRequests(self._decide, self._answer_unparsed)
         self._registrations = Registrations(
             self._endpoint.account_config, self._receive_invite, self.emit
         )
@@ -229,6 +230,10 @@ class Worker:
 
     def _decide(self, message: str, source: str) -> Response | None:
         return self._guard.decide(message, source) or self._screen.decide(message, source)
+
+    def _answer_unparsed(self, message: str, source: str) -> str | None:
+        turned_away = self._guard.decide(message, source) is not None
+        return None if turned_away else answer_unparsed(message)
 
     def _knows(self, sip_call_id: str) -> bool:
         return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
