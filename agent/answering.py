@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from agent.clausing import clauses
+from agent.endpointing import Grasp
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
 from agent.guard import Guard
@@ -128,6 +129,17 @@ class Answering:
                 changed(answer)
         answer.finished = True
         changed(answer)
+
+    def grasp(self, words: str, context: str) -> Grasp:
+        """Say whether words that may not be all can be answered."""
+        persona = self._persona
+        if (
+            persona.fast_lane.match(words) is not None
+            or is_goodbye(words)
+            or persona.knowledge.sure(words) is not None
+        ):
+            return Grasp.SURE
+        return Grasp.ABOUT if self._facts(words, context) else Grasp.NOTHING
 
     async def foresee(self, words: str, history: list[ChatMessage], context: str) -> None:
         """Put what an answer to these unfinished words will need into the model's cache."""

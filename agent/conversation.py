@@ -19,7 +19,7 @@ from agent.answering import Answering
 from agent.call_tasks import CallTasks, stop
 from agent.clip_numbers import conversation_base
 from agent.delivery import Delivery
-from agent.endpointing import expected_answer, resolve_timing
+from agent.endpointing import expected_answer, resolve_timing, words_decide
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.fast_lane import is_goodbye
 from agent.floor import Floor
@@ -306,14 +306,20 @@ class Conversation:
             self._discard()
         self._partials = self._tasks.spawn(self._follow_partials())
 
-    def _words_came(self, text: str, pause: int) -> None:
+    def _words_came(self, text: str, pause: int) -> bool:
+        """Take what was said up to a pause; say whether how it was said matters too."""
+        turns = self._listening.turns
         self._recognized_ns = self._clock()
         self._floor.receive(WordsHeard(text, final=True))
-        if self._listening.turns.phase is Phase.PAUSED:
+        grasp = self._delivery.grasp(text)
+        if turns.phase is Phase.PAUSED:
             if text and not self._floor.taken and self._sessions.allowance.provisional:
                 self._delivery.prepare(text)
-            self._take(self._listening.receive(Words(text, pause)))
+            self._take(self._listening.receive(Words(text, pause, grasp)))
         self._settle()
+        return turns.phase is Phase.PAUSED and not words_decide(
+            turns.timing, text, turns.expectation, grasp
+        )
 
     def _melody_came(self, probability: float, pause: int) -> None:
         self._take(self._listening.receive(Melody(probability, pause)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent.answering import Answer, Answering
+from agent.endpointing import Grasp
 from agent.exchange import Exchange, Telling
 from agent.history import History
 from agent.playback import Clip
@@ -102,6 +103,10 @@ class Delivery:
         self._answer = answer
         answer.task = self._spawn(self._work(answer, before))
         return answer
+
+    def grasp(self, text: str) -> Grasp:
+        """Say whether these words can be answered."""
+        return self._answering.grasp(text, self.context())
 
     async def foresee(self, text: str) -> None:
         """Make the model ready for these unfinished words."""

@@ -1,9 +1,13 @@
 """Say how long a silence must last before the caller's turn is over.
 
-The evidence is what the words look like (finished, unfinished, neither), what the voice sounds
-like (a turn model's probability) and what the agent had asked for. Each gives a score from 0
-(surely goes on) to 1 (surely over); the silence asked for moves on a logarithmic scale between
-the agent's ``incomplete_ms`` and ``complete_ms``.
+The evidence is what the words look like (finished, unfinished, neither), whether they can be
+answered, what the voice sounds like (a turn model's probability) and what the agent had asked for.
+Together they give a score from 0 (surely goes on) to 1 (surely over); the silence asked for moves
+on a logarithmic scale between the agent's ``incomplete_ms`` and ``complete_ms``.
+
+Words that one reviewed answer surely answers are a whole question, whatever the voice does. Where
+the model must answer, its first words take longer than ``complete_ms`` anyway: waiting a little
+more for the caller costs nothing there.
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ from enum import StrEnum
 
 from agent.words import split_words
 from media.config.model import TurnConfig
+
+MELODY_WORTH_MS = 80
+"""The turn model takes a core for about 100 ms, while recognition and the answer want both."""
 
 
 class Expectation(StrEnum):
@@ -34,6 +41,17 @@ class Completeness(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class Grasp(StrEnum):
+    """Whether what was said so far can be answered."""
+
+    NOTHING = "nothing"
+    """No fact is about it."""
+    ABOUT = "about"
+    """Facts are about it."""
+    SURE = "sure"
+    """One reviewed answer is the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnTiming:
     """A preset with the operator's own values put in; all in milliseconds."""
@@ -46,9 +64,9 @@ class TurnTiming:
 
 
 PRESETS: dict[str, TurnTiming] = {
-    "eager": TurnTiming(140, 320, 950, 1_200, 100),
-    "balanced": TurnTiming(160, 450, 1_200, 1_800, 120),
-    "patient": TurnTiming(200, 700, 1_800, 2_600, 180),
+    "eager": TurnTiming(120, 300, 950, 1_200, 100),
+    "balanced": TurnTiming(140, 380, 1_200, 1_800, 120),
+    "patient": TurnTiming(180, 600, 1_800, 2_600, 180),
 }
 
 _ANSWERS = frozenset(
@@ -84,11 +102,33 @@ _VERBS = frozenset(
         "didnt wont isnt"
     )
 )
+_DETERMINERS = frozenset(split_words("the my a an our your his her their this these those"))
+_OBJECT_WANTED = frozenset(
+    split_words(
+        "share use press pressed bought buy keeps keep tell told said says bring put gave got want "
+        "wants like need needs brings called named try tried"
+    )
+)
+_LEAD_INS = re.compile(
+    r"(?:^|\s)(?:(?:can|could|would) you (?:\w+ )?(?:tell|explain|say|help)(?: me)?|tell me|"
+    r"i (?:would like|wanted|want|need|id like) to (?:know|ask)|do you know|could i (?:maybe|ask)|"
+    r"is (?:it possible|there)|i (?:think|guess|believe|hope|have tried)|"
+    r"(?:my|the|one) (?:question|problem|thing|issue) is|(?:a|another|one) question(?: about)?|"
+    r"i need help(?: with)?|i ?a?m (?:just )?(?:calling|not sure)|my name is|as far as i know|"
+    r"i (?:have|had) a (?:problem|question))$"
+)
+_SUBORDINATE = re.compile(
+    r"^(?:(?:well|so|and|but|hello|hi|yes|no|okay) )*(?:if|because|after|before|while|since|"
+    r"although|whenever|unless|every time|each time|as soon as|last (?:week|month|year)|"
+    r"when(?! (?:do|does|did|is|are|am|can|could|will|would|should|may|was|were)\b))\b"
+)
 _DIGIT_WORDS = frozenset(
     split_words(
         "zero one two three four five six seven eight nine ten eleven twelve oh double triple"
     )
 )
+
+_NUMBER_INTROS = frozenset(split_words("it is its thats that the number and then yes okay"))
 
 
 def resolve_timing(config: TurnConfig) -> TurnTiming:
@@ -120,6 +160,10 @@ def judge_words(text: str, expectation: Expectation = Expectation.OPEN) -> Compl
         return Completeness.INCOMPLETE
     if all(each in _ANSWERS for each in words):
         return Completeness.COMPLETE
+    if _announces(text, words):
+        return Completeness.INCOMPLETE
+    if is_fragment(text):
+        return Completeness.UNSURE
     if expectation is Expectation.YES_NO and words[0] in _ANSWERS:
         return Completeness.COMPLETE
     if words[0] in _QUESTION_STARTS:
@@ -131,38 +175,67 @@ def judge_words(text: str, expectation: Expectation = Expectation.OPEN) -> Compl
     return Completeness.UNSURE
 
 
+def _announces(text: str, words: tuple[str, ...]) -> bool:
+    """Say whether words only lead up to what the caller wants: "could you tell me", "when I …"."""
+    said = " ".join(words)
+    if _LEAD_INS.search(said):
+        return True
+    main_clause = text.rstrip().endswith("?") or re.search(r",\s+\S+\s+\S+", text) is not None
+    verbs = sum(each in _VERBS for each in words)
+    return bool(_SUBORDINATE.match(said)) and not main_clause and (verbs < 2 or len(words) < 7)
+
+
+def is_fragment(text: str) -> bool:
+    """Say whether words lack what makes them a sentence: a verb, or what it is done to."""
+    words = split_words(text)
+    if len(words) < 2:
+        return False
+    thing = words[0] in _DETERMINERS and not any(each in _VERBS for each in words)
+    return thing or (words[-1] in _OBJECT_WANTED and len(words) <= 6)
+
+
 def _ends_naturally(words: tuple[str, ...]) -> bool:
     """Tell 'what time are you open to' and 'how are you' kinds from a sentence that goes on."""
     final = words[-2:]
     return (
         words[0] in _QUESTION_STARTS
         and len(words) >= 4
-        and words[-1] in {"on", "in", "for", "with", "to", "from", "at", "about", "work", "do"}
+        and words[-1]
+        in split_words("on in for with to from at about work do that this these those")
     ) or final in (("it", "is"), ("they", "are"), ("i", "am"), ("i", "do"), ("it", "does"))
 
 
 def is_digits(text: str) -> bool:
-    """Say whether a transcript is mostly digits or single letters."""
+    """Say whether a transcript is mostly digits or single letters, or ends in a number's first."""
     words = split_words(text)
-    spelled = [each for each in words if each.isdigit() or each in _DIGIT_WORDS or len(each) == 1]
-    return bool(words) and 2 * len(spelled) > len(words) and len(words) >= 2
+    if not words:
+        return False
+    if _number(words[-1]) and (_DIGITS.search(text) or set(words[:-1]) <= _NUMBER_INTROS):
+        return len(words) >= 2
+    spelled = [each for each in words if _number(each) or len(each) == 1]
+    return 2 * len(spelled) > len(words) and len(words) >= 2
 
 
-def completion_score(words: Completeness, melody: float | None) -> float:
-    """Fuse the words' verdict with the turn model's into one score from 0 to 1.
+def _number(word: str) -> bool:
+    return word.isdigit() or word in _DIGIT_WORDS
+
+
+def completion_score(words: Completeness, melody: float | None, grasp: Grasp) -> float:
+    """Fuse the verdicts into one score from 0 to 1.
 
     Args:
         words: from :func:`judge_words`.
         melody: P(complete) of the turn model, None while or where there is none.
+        grasp: whether they can be answered.
     """
-    base = {Completeness.COMPLETE: 0.8, Completeness.UNSURE: 0.4, Completeness.INCOMPLETE: 0.0}
+    sound = 0.5 if melody is None else melody
     if words is Completeness.INCOMPLETE:
-        return 0.0 if melody is None else 0.2 * melody
-    if melody is None:
-        return base[words]
+        return 0.15 * sound
+    if grasp is Grasp.SURE:
+        return 1.0
     if words is Completeness.COMPLETE:
-        return 0.5 + 0.5 * melody
-    return 0.1 + 0.75 * melody
+        return 0.6 + 0.1 * sound if grasp is Grasp.ABOUT else 0.2 + 0.25 * sound
+    return 0.25 + 0.2 * sound if grasp is Grasp.ABOUT else 0.1 + 0.3 * sound
 
 
 def required_silence_ms(
@@ -170,19 +243,30 @@ def required_silence_ms(
     text: str,
     melody: float | None,
     expectation: Expectation = Expectation.OPEN,
+    grasp: Grasp = Grasp.NOTHING,
 ) -> int:
     """Return the silence, from the last audible packet, that ends this turn."""
+    words = split_words(text)
+    if words and all(each in _ANSWERS for each in words):
+        return timing.complete_ms
     if expectation in (Expectation.DIGITS, Expectation.SPELLING) or is_digits(text):
-        words = split_words(text)
-        if words and all(each in _ANSWERS for each in words):
-            return timing.complete_ms
         return timing.digits_ms
     verdict = judge_words(text, expectation)
-    if verdict is Completeness.COMPLETE and all(each in _ANSWERS for each in split_words(text)):
-        return timing.complete_ms
-    score = completion_score(verdict, melody)
+    if expectation is Expectation.YES_NO and verdict is Completeness.COMPLETE:
+        grasp = Grasp.SURE
+    elif is_fragment(text):
+        grasp = Grasp.NOTHING
+    score = completion_score(verdict, melody, grasp)
     ratio = timing.complete_ms / timing.incomplete_ms
     return round(timing.incomplete_ms * math.pow(ratio, score))
+
+
+def words_decide(timing: TurnTiming, text: str, expectation: Expectation, grasp: Grasp) -> bool:
+    """Say whether the voice's melody changes next to nothing about the silence asked for."""
+    quiet, sure = (
+        required_silence_ms(timing, text, melody, expectation, grasp) for melody in (0.0, 1.0)
+    )
+    return quiet - sure <= MELODY_WORTH_MS
 
 
 _SPELL = re.compile(r"\bspell\b|letter by letter", re.IGNORECASE)

@@ -6,7 +6,6 @@ engines' threads. The audio of the utterance is kept with a little from before i
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -119,15 +118,17 @@ class Listening:
 
 
 async def gather_evidence(
-    listening: Listening, words: Callable[[str], None], melody: Callable[[float], None]
+    listening: Listening, words: Callable[[str], bool], melody: Callable[[float], None]
 ) -> None:
-    """Ask recogniser and turn model at once; report each as it comes."""
+    """Ask the recogniser, then the turn model if the words leave something to decide.
 
-    async def listen_to_voice() -> None:
-        probability = await listening.melody()
-        if probability is not None:
-            melody(probability)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(listen_to_voice())
-        words(await listening.recognize())
+    Args:
+        listening: the caller's side.
+        words: told the words; says whether the voice's melody may change the verdict.
+        melody: told what the turn model says.
+    """
+    if not words(await listening.recognize()):
+        return
+    probability = await listening.melody()
+    if probability is not None:
+        melody(probability)

@@ -22,12 +22,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.endpointing import Expectation, TurnTiming, required_silence_ms
+from agent.endpointing import Expectation, Grasp, TurnTiming, required_silence_ms
 
 MS = 1_000_000
 START_PROBABILITY = 0.5
 STOP_PROBABILITY = 0.35
 START_WINDOWS = 2
+INAUDIBLE_MS = 80
+"""The detector hears a voice for 60 to 190 ms after its end; what cannot be heard is none."""
 STALE_MS = 100
 """A rise whose next window has not come by then (RTP stopped) is no speech."""
 WORDS_LIMIT_MS = 4_000
@@ -60,6 +62,8 @@ class Words:
 
     text: str
     pause: int
+    grasp: Grasp = Grasp.NOTHING
+    """Whether they can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ class TurnTaking:
         self._pauses = 0
         self._speech_ms = 0
         self._text: str | None = None
+        self._grasp = Grasp.NOTHING
         self._melody: float | None = None
         self._forced = False
 
@@ -158,8 +163,8 @@ class TurnTaking:
         match event:
             case Window():
                 actions += self._hear(event)
-            case Words(text=text, pause=pause) if pause == self._pause:
-                self._text = text
+            case Words(text=text, pause=pause, grasp=grasp) if pause == self._pause:
+                self._text, self._grasp = text, grasp
             case Melody(probability=probability, pause=pause) if pause == self._pause:
                 self._melody = probability
             case EndKey():
@@ -206,7 +211,8 @@ class TurnTaking:
     def _hear(self, window: Window) -> list[Action]:
         speaking = self.phase is Phase.SPEAKING
         self._heard_ns = window.wire_ns
-        if window.probability >= (STOP_PROBABILITY if speaking else START_PROBABILITY):
+        threshold = STOP_PROBABILITY if speaking else START_PROBABILITY
+        if window.probability >= threshold and not self._fell_silent(window):
             if not self._rising:
                 self._rising_ns = window.wire_ns - window.length_ms * MS
             self._rising += 1
@@ -217,6 +223,16 @@ class TurnTaking:
         elif not speaking and self._rising >= START_WINDOWS:
             return [self._begin_speech(window)]
         return []
+
+    def _fell_silent(self, window: Window) -> bool:
+        """Say whether a turn that could be heard cannot be heard any more.
+
+        A voice that was never above the line's noise is left to the detector.
+        """
+        audible = window.last_audible_ns
+        if self.phase is Phase.QUIET or audible is None or audible < self.onset_ns:
+            return False
+        return window.wire_ns - audible > INAUDIBLE_MS * MS
 
     def _note_speech(self, window: Window) -> None:
         self._speech_ms += window.length_ms
@@ -253,7 +269,7 @@ class TurnTaking:
         if self._forced:
             return 0
         required = required_silence_ms(
-            self.timing, self._text or "", self._melody, self.expectation
+            self.timing, self._text or "", self._melody, self.expectation, self._grasp
         )
         return max(required, self.timing.provisional_ms)
 

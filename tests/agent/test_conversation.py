@@ -98,6 +98,7 @@ def test_the_answer_is_prepared_while_the_silence_lasts() -> None:
 
     async def script(phone: Phone) -> None:
         phone.turn_model.probability = 0.2
+        phone.model.first_token_s, phone.model.token_s = 0.05, 0.005
         await phone.say("How long does the battery last", 1_500)
         await phone.until_quiet()
 

@@ -6,10 +6,13 @@ from agent.endpointing import (
     PRESETS,
     Completeness,
     Expectation,
+    Grasp,
     expected_answer,
+    is_fragment,
     judge_words,
     required_silence_ms,
     resolve_timing,
+    words_decide,
 )
 from media.config.model import TurnConfig
 
@@ -51,10 +54,68 @@ def test_more_evidence_never_asks_for_more_silence(preset: object) -> None:
 
 
 def test_the_balanced_preset_asks_for_the_silences_it_promises() -> None:
-    """About 450 ms when sure, 750 when unsure, at least 1,000 when unfinished."""
-    assert required_silence_ms(BALANCED, "What is the warranty?", 1.0) == 450
-    assert 650 <= required_silence_ms(BALANCED, "My doorbell.", 0.5) <= 850
+    """380 ms when surely answered, 540 to 600 with facts about it, beyond 700 without."""
+    question = "What is the warranty?"
+    assert required_silence_ms(BALANCED, question, None, grasp=Grasp.SURE) == 380
+    assert 530 <= required_silence_ms(BALANCED, question, 1.0, grasp=Grasp.ABOUT) <= 550
+    assert 590 <= required_silence_ms(BALANCED, question, 0.0, grasp=Grasp.ABOUT) <= 610
+    assert required_silence_ms(BALANCED, question, 0.97) > 700
+    assert required_silence_ms(BALANCED, "My doorbell.", 0.97, grasp=Grasp.SURE) > 700
     assert required_silence_ms(BALANCED, "I want to ask about the", 0.9) >= 950
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Can you tell me?",
+        "Could you please tell me.",
+        "I would like to know.",
+        "Well, I have a question about",
+        "Is it possible?",
+        "When I press the button.",
+        "If I send it back.",
+        "After the last update.",
+        "Hello, I am calling.",
+        "Because my doorbell.",
+    ],
+)
+def test_words_that_lead_up_to_something_are_waited_out(text: str) -> None:
+    """Recognisers end such words with a full stop or a question mark; the caller goes on."""
+    assert judge_words(text) is Completeness.INCOMPLETE
+    assert required_silence_ms(BALANCED, text, 0.97, grasp=Grasp.ABOUT) > 900
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When do you open?",
+        "When I press the button, the chime does not ring.",
+        "If I send it back, do I get a refund?",
+        "Which transformer do I need for that?",
+        "Is there a discount?",
+    ],
+)
+def test_sentences_that_begin_alike_are_whole(text: str) -> None:
+    """A question word or a main clause makes the difference."""
+    assert judge_words(text) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "text", ["The red light on the door.", "How can I share?", "It keeps."]
+)
+def test_fragments_are_not_taken_for_questions(text: str) -> None:
+    """A thing without a verb, or a verb without its object, is answered by nothing yet."""
+    assert is_fragment(text)
+    assert required_silence_ms(BALANCED, text, 0.97, grasp=Grasp.SURE) > 700
+
+
+def test_the_turn_model_is_asked_only_where_it_decides() -> None:
+    """Whole questions about known things and open ends need no second opinion."""
+    open_ = Expectation.OPEN
+    assert words_decide(BALANCED, "How long is the warranty?", open_, Grasp.SURE)
+    assert words_decide(BALANCED, "How long is the warranty?", open_, Grasp.ABOUT)
+    assert words_decide(BALANCED, "Yes.", open_, Grasp.NOTHING)
+    assert not words_decide(BALANCED, "My doorbell.", open_, Grasp.NOTHING)
 
 
 def test_yes_alone_does_not_wait_for_the_turn_model() -> None:
@@ -62,7 +123,9 @@ def test_yes_alone_does_not_wait_for_the_turn_model() -> None:
     assert required_silence_ms(BALANCED, "Yes.", 0.1) == BALANCED.complete_ms
 
 
-@pytest.mark.parametrize("text", ["four seven one", "4 7 1 2", "A B C"])
+@pytest.mark.parametrize(
+    "text", ["four seven one", "4 7 1 2", "A B C", "My order number is 417.", "It is 0151."]
+)
 def test_digits_get_patience(text: str) -> None:
     """Digits and letters wait, asked for or not."""
     assert required_silence_ms(BALANCED, text, 1.0) == BALANCED.digits_ms

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.endpointing import PRESETS
 from agent.persona import Persona
 from agent.speech import Speech
 from agent.tuning import in_words, tune
@@ -37,7 +38,7 @@ def test_a_persona_and_its_calls_change_together() -> None:
     done = tune(TuneTurns({"preset": "patient"}, agent="support"), personas, calls)
     assert (done.agents, done.calls) == (("support",), (CallId("a"),))
     assert personas["support"].config.turn.preset == "patient"
-    assert personas["support"].timing.complete_ms == 700
+    assert personas["support"].timing.complete_ms == PRESETS["patient"].complete_ms
     assert calls[CallId("a")].turn.preset == "patient"
     assert personas["sales"].config.turn.preset == calls[CallId("b")].turn.preset == "balanced"
 

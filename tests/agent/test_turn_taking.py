@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.endpointing import PRESETS
+from agent.endpointing import PRESETS, Grasp
 from agent.turn_taking import (
     WORDS_LIMIT_MS,
     Action,
@@ -72,8 +72,7 @@ def test_a_question_ends_when_the_silence_fits_its_words() -> None:
     spoken_ms = line.now_ms
     line.run(224, 0.0)
     assert line.kinds() == [SpeechBegan, SpeechPaused]
-    line.tell(Words("What is the warranty?", line.pause()))
-    line.tell(Melody(1.0, line.pause()))
+    line.tell(Words("What is the warranty?", line.pause(), Grasp.SURE))
     assert line.turns.next_deadline_ns() == (spoken_ms + BALANCED.complete_ms) * MS
     line.tell(Tick(), BALANCED.complete_ms - 224)
     ended = line.actions[-1]
@@ -82,6 +81,23 @@ def test_a_question_ends_when_the_silence_fits_its_words() -> None:
     assert ended.ended_ns == spoken_ms * MS
     assert ended.decided_ns - ended.ended_ns == BALANCED.complete_ms * MS
     assert line.turns.phase is Phase.QUIET
+
+
+def test_the_pause_begins_although_the_detector_still_hears_a_voice() -> None:
+    """What cannot be heard for 80 ms is silence, and no going on either."""
+    line = Line()
+    line.run(1_024, 0.9)
+    line.run(192, 0.9, audible=False)
+    assert line.kinds() == [SpeechBegan, SpeechPaused]
+    line.run(64, 0.9)
+    assert line.kinds()[-1] is SpeechWentOn
+
+
+def test_a_voice_below_the_noise_is_left_to_the_detector() -> None:
+    """A turn of which no packet was audible goes on as long as the detector hears it."""
+    line = Line()
+    line.run(1_024, 0.9, audible=False)
+    assert line.kinds() == [SpeechBegan]
 
 
 def test_the_end_is_the_last_audible_packet_not_the_detectors_lag() -> None:
