@@ -92,7 +92,7 @@ class MediaConfig:
     public_address: Address | None = None
     """Address advertised in SDP; none takes the local address the caller's packets come to."""
     port_min: Annotated[int, Between(1_024, 65_534)] = 16_384
-    port_max: Annotated[int, Between(1_025, 65_535)] = 16_883
+    port_max: Annotated[int, Between(1_025, 65_535)] = 18_383
     """Even RTP ports in [port_min, port_max]; RTCP is the odd one above."""
     drain_s: Annotated[int, Between(0, 600, "s")] = 30
     """A closed port is not reused for so long."""

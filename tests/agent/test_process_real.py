@@ -139,7 +139,7 @@ async def running_board(folder: Path) -> AsyncIterator[Board]:
     """Start media and agent and wait until a call could be held."""
     written = (ROOT / "deploy" / "cordboard.yaml").read_text()
     written = written.replace("home: ..", f"home: {folder}")
-    written = written.replace("16384", "25000").replace("16883", "25199")
+    written = written.replace("16384", "25000").replace("18383", "25199")
     path = folder / "cordboard.yaml"
     path.write_text(written)
     config = load_config(path)
