@@ -8,9 +8,7 @@ import socket
 import sys
 
 from edge.ua.control import ControlLink
-from edge.ua.endpoint import ListenError
 from edge.ua.messages import parse_settings
-from edge.ua.worker import Worker
 from media import CordboardError
 from media.config.model import LogConfig, LogFormat
 from media.log import configure_log
@@ -32,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
     configure_log(log, "worker")
     control = ControlLink(connection)
     control.start()
+    # loading pjsua2 takes seconds on a busy machine, and control gives up who is silent for two
+    from edge.ua.endpoint import ListenError
+    from edge.ua.worker import Worker
+
     try:
         Worker(settings, control).run()
     except ListenError as error:

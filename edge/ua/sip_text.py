@@ -26,6 +26,8 @@ _COMPACT = {
 }
 """Compact forms (RFC 3261 section 7.3.3, RFC 3515, 3892, 4028)."""
 
+_END_OF_HEAD = re.compile(r"\r?\n\r?\n")
+_LENGTH_DIGITS = 9
 _NAME_ADDR = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>(.*)\Z', re.DOTALL)
 _TAG = re.compile(r";\s*tag\s*=\s*([^;\s,]+)", re.IGNORECASE)
 
@@ -79,7 +81,7 @@ def clean(text: str) -> str:
 
 def parse_message(text: str) -> SipText:
     """Take a message apart; what is no header line is passed over."""
-    head, _, body = clean(text).replace("\r\n", "\n").partition("\n\n")
+    head, body = _part(clean(text))
     lines = re.sub(r"\n[ \t]+", " ", head).split("\n")
     headers: dict[str, str] = {}
     for line in lines[1:]:
@@ -89,7 +91,17 @@ def parse_message(text: str) -> SipText:
         key = name.strip().lower()
         key = _COMPACT.get(key, key)
         headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
-    return SipText(lines[0], headers, body.replace("\n", "\r\n"))
+    length = headers.get("content-length", "")
+    if length.isdecimal() and len(length) < _LENGTH_DIGITS:
+        # octets after the body are noise (RFC 3261 section 18.3)
+        body = body.encode()[: int(length)].decode("utf-8", "ignore")
+    return SipText(lines[0], headers, body.replace("\r\n", "\n").replace("\n", "\r\n"))
+
+
+def _part(text: str) -> tuple[str, str]:
+    found = _END_OF_HEAD.search(text)
+    head, body = (text[: found.start()], text[found.end() :]) if found else (text, "")
+    return head.replace("\r\n", "\n"), body
 
 
 def parse_name_address(value: str) -> NameAddress:

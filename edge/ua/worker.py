@@ -81,6 +81,7 @@ class Worker:
         self._legs: dict[int, Leg] = {}
         self._refused_legs: list[Leg] = []
         self._changed: list[Leg] = []
+        self._refusals: list[tuple[Leg, pj.CallOpParam]] = []
         self._failed: list[tuple[Leg, Exception]] = []
         self._next_leg = 0
         self._refused = 0
@@ -289,8 +290,9 @@ class Worker:
         self.emit(describe_invite(leg.number, text, source, None))
 
     def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
+        # not in the callback that brought the INVITE: pjsip aborts where it had no offer
         leg.ending = True
-        leg.answer(operation(status, reason, headers))
+        self._refusals.append((leg, operation(status, reason, headers)))
 
     # ------------------------------------------------------------ commands
 
@@ -404,6 +406,9 @@ class Worker:
     # ------------------------------------------------------------ after callbacks
 
     def _settle(self) -> None:
+        refusals, self._refusals = self._refusals, []
+        for leg, parameters in refusals:
+            leg.answer(parameters)
         failed, self._failed = self._failed, []
         for leg, _ in failed:
             if not leg.ending and not leg.gone:
