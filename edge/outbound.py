@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -46,6 +47,9 @@ from media.messages import (
 
 ANSWERED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 """RFC 3326: the phone shows no missed call."""
+WORKER_WAIT_S = 4.0
+"""A call waits so long for a worker that is being started; full workers are not waited for."""
+WORKER_POLL_S = 0.05
 _FAULT = 500
 
 log = structlog.get_logger()
@@ -158,7 +162,9 @@ class OutboundLeg:
             media.send(CloseStream(answer.stream))
             return
         self.stream = answer.stream
-        place = self._legs.place(self)
+        place = await self._find_place()
+        if self._released or self._gone:
+            return
         if place is None:
             log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason="no free slot")
             self._end(503)
@@ -180,6 +186,15 @@ class OutboundLeg:
                 proxy=target.proxy,
             )
         )
+
+    async def _find_place(self) -> tuple[WorkerKey, int] | None:
+        deadline = time.monotonic() + WORKER_WAIT_S
+        while not self._released and not self._gone:
+            place = self._legs.place(self)
+            if place is not None or not self._legs.starting or time.monotonic() > deadline:
+                return place
+            await asyncio.sleep(WORKER_POLL_S)
+        return None
 
     def send(self, message: Message) -> None:
         """Send a message to the worker that holds the dialog."""
@@ -299,6 +314,11 @@ class OutboundLegs:
     def count(self) -> int:
         """Legs that hold a slot."""
         return len(self._by_number)
+
+    @property
+    def starting(self) -> bool:
+        """Whether an outbound worker is on its way up: a slot will be there soon."""
+        return any(each.state is not WorkerState.READY for each in self._pool.outbound)
 
     def dial(
         self, call_id: CallId, name: str, destination: Destination, listener: LegListener

@@ -25,6 +25,8 @@ from media.wire import AudioFrame, AudioKind, FrameParser, WireError, encode_aud
 
 PING_INTERVAL_S = 0.5
 SILENCE_LIMIT_S = 2.0
+FIRST_WORD_LIMIT_S = 10.0
+"""A process that has just been started may take so long to its Hello."""
 AUDIO_LIMIT_SAMPLES = 1_600
 """200 ms at 8 kHz of live audio of one stream that may wait for a slow reader."""
 _HIGH_WATER_BYTES = 64 * 1024
@@ -212,7 +214,8 @@ class Link:
             now = time.monotonic()
             # our own loop may have been the one that stood still: then hear the peer out first
             stalled = now - asked > 2 * PING_INTERVAL_S
-            if not stalled and now - self._last_heard > SILENCE_LIMIT_S:
+            limit_s = SILENCE_LIMIT_S if self.peer_pid else FIRST_WORD_LIMIT_S
+            if not stalled and now - self._last_heard > limit_s:
                 self.close("peer is silent")
                 return
 

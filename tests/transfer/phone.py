@@ -30,6 +30,9 @@ TONES = {
     "ann": 1_000,
     "bob": 1_250,
     "cleo": 1_500,
+    "dan": 1_100,
+    "eve": 1_350,
+    "fay": 1_650,
     "whisper": 1_800,
     "music": 2_100,
     "announcement": 2_400,
@@ -201,6 +204,8 @@ class Dialog:
     end_reason: str = ""
     """``Reason`` of the BYE or CANCEL."""
     final_status: int = 0
+    left: bool = False
+    """We hung up, not the far end."""
     direction: str = "sendrecv"
     version: int = 1
     requests: list[SipMessage] = field(default_factory=list)
@@ -252,6 +257,7 @@ class Dialog:
     def hang_up(self) -> None:
         """Send BYE."""
         if self.up:
+            self.left = True
             self.ended_ns = time.monotonic_ns()
             self.rtp.stop()
             self._request("BYE")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.client_messages import Status, StatusRequest, Subscribe
+from edge.client_messages import CallOfferedNews, Status, StatusRequest, Subscribe
 from media.config.load import load_config
 from media.link import Link, connect
 from media.messages import CallId, MediaStatus, MediaStatusRequest, Message
@@ -157,11 +157,10 @@ class Rig:
     async def caller(self, name: str = "caller", number: str = "100") -> Caller:
         """Call, and wait until the AI is heard."""
         phone = await self.phone(name)
-        known = set(self.agent.streams)
         dialog = await phone.call(self.port, number)
-        if dialog.answered_ns:
-            await until(lambda: dialog.hears("ai"), 5, lambda: self.log())
-        (call_id,) = set(self.agent.streams) - known
+        await until(lambda: dialog.hears("ai"), 5, lambda: f"{dialog.final_status} {self.log()}")
+        offered = [each for each in self.news if isinstance(each, CallOfferedNews)]
+        (call_id,) = {each.call_id for each in offered if each.sip_call_id == dialog.call_id}
         return Caller(self, dialog, call_id)
 
     # ------------------------------------------------------------ what is known

@@ -102,6 +102,7 @@ async def test_the_agent_process_stays_dead(rig: Rig) -> None:
     await rig.agent.stop()
     ann.last.hang_up()
     await until(lambda: caller.dialog.ended_ns, 25, rig.log)
+    await until(lambda: rig.events("call_ended"), 6, rig.log)
     ended = rig.events("call_ended")[-1]
     assert ended["reason"] in ("conversation_failed", "agent_lost")
 
@@ -119,6 +120,7 @@ async def test_media_dies_while_phones_ring(rig: Rig) -> None:
     assert (ann.last.cancelled_ns - died_ns) / MS < 1_000
     await until(lambda: rig.attempts(caller.call_id), 5, rig.log)
     assert rig.attempts(caller.call_id)[0]["outcome"] == "caller_left"
+    await until(lambda: rig.events("call_ended"), 6, rig.log)
     assert rig.events("call_ended")[-1]["reason"] == "media_lost"
 
 
