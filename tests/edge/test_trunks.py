@@ -2,7 +2,9 @@ import datetime
 import hashlib
 import random
 import re
+from pathlib import Path
 
+import dns.resolver
 import pytest
 
 from edge.dialplan.plan import Action
@@ -10,11 +12,21 @@ from edge.trunks import identity
 from edge.trunks.digest import NONCE_LIFE_NS, Challenger, Proof, parse_credentials
 from edge.trunks.gate import MOST_SOURCES, Admit, Gate, GateRules, RefusalReason
 from edge.trunks.limits import SECOND_NS, TrunkUse
+from edge.trunks.messages import ServerProbed, TrunkProbed
+from edge.trunks.probe import report
 from edge.trunks.recognition import Recognition, host_of, policy_of
+from edge.trunks.registration import (
+    Registration,
+    RegistrationFailed,
+    RegistrationUp,
+    SendRegister,
+)
+from edge.trunks.resolve import SrvRecord, order_srv, resolve
 from edge.trunks.routing import MOST_ROUNDS, Routing
 from edge.trunks.servers import Servers, ServerState, Target, split_server
 from edge.ua.messages import UaInvite
 from media import ConfigError
+from media.config.load import load_config
 from media.config.model import AgentConfig, Config, RuleConfig, SipConfig, UnknownSource
 from media.config.routing import ActionConfig, MatchConfig
 from media.config.trunks import (
@@ -535,3 +547,199 @@ def test_a_reload_keeps_the_tokens_of_registrations() -> None:
     assert new.recognition.servers == {"203.0.113.5": "isp"}
     gone = Routing.compile(Config(agents, plan), old=new)
     assert gone.recognition.servers == {}
+
+
+# ---------------------------------------------------------------- registration
+
+
+def registration(**fields: int) -> Registration:
+    values = {"expires_s": 600, "retry_s": 10, "retry_max_s": 60, "forbidden_retry_s": 900}
+    return Registration(RegisterConfig("u", password="p", **{**values, **fields}), 0)
+
+
+def test_a_registration_is_refreshed_at_half_of_what_was_granted() -> None:
+    """The server's grant counts, not what was asked for; only the first success is news."""
+    made = registration()
+    assert made.pass_time(0) == [SendRegister(600)]
+    assert made.pass_time(S) == []
+    assert made.receive_answer(200, "OK", 120, S) == [RegistrationUp(120)]
+    assert made.pass_time(60 * S) == []
+    assert made.pass_time(61 * S) == [SendRegister(600)]
+    assert made.receive_answer(200, "OK", 120, 62 * S) == []
+    assert made.is_good(181 * S)
+    assert not made.is_good(182 * S)
+
+
+def test_failures_wait_twice_as_long_each_time_and_a_success_forgets_them() -> None:
+    """10, 20, 40, 60, 60 s; then 10 again; a refresh that fails leaves the registration good."""
+    made, now, waits = registration(), 0, []
+    for _ in range(5):
+        assert made.pass_time(now) == [SendRegister(600)]
+        (failed,) = made.receive_answer(503, "Busy", 0, now)
+        assert isinstance(failed, RegistrationFailed)
+        waits.append(failed.retry_s)
+        now += failed.retry_s * S
+    assert waits == [10, 20, 40, 60, 60]
+    made.pass_time(now)
+    made.receive_answer(200, "OK", 100, now)
+    made.pass_time(now + 50 * S)
+    assert made.receive_answer(503, "Busy", 0, now + 51 * S) == [
+        RegistrationFailed(503, "Busy", 10)
+    ]
+    assert made.is_good(now + 60 * S)
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_wrong_password_is_not_tried_again_soon(status: int) -> None:
+    """Servers lock accounts; the wait is the long one from the first time on."""
+    made = registration()
+    made.pass_time(0)
+    assert made.receive_answer(status, "No", 0, 0) == [RegistrationFailed(status, "No", 900)]
+    assert made.pass_time(899 * S) == []
+    assert made.pass_time(900 * S) == [SendRegister(600)]
+
+
+def test_silence_lateness_and_the_end() -> None:
+    """No answer in 40 s is 408; what comes unasked changes nothing; stop takes it back once."""
+    made = registration()
+    assert made.receive_answer(200, "OK", 60, 0) == []
+    made.pass_time(0)
+    assert made.pass_time(40 * S) == [RegistrationFailed(408, "no answer", 10)]
+    assert made.stop(41 * S) == []
+    good = registration()
+    good.pass_time(0)
+    good.receive_answer(200, "OK", 60, 0)
+    assert good.stop(S) == [SendRegister(0)]
+    assert good.stop(S) == []
+    assert good.pass_time(1_000 * S) == []
+
+
+def test_a_lost_worker_registers_again_at_once() -> None:
+    """The contact's socket is another one now; a stopped registration stays stopped."""
+    made = registration()
+    made.pass_time(0)
+    made.receive_answer(200, "OK", 60, 0)
+    made.lose_worker(5 * S)
+    assert made.pass_time(5 * S) == [SendRegister(600)]
+    made.stop(6 * S)
+    made.lose_worker(7 * S)
+    assert made.pass_time(8 * S) == []
+
+
+# ---------------------------------------------------------------- resolving
+
+
+class Names:
+    """A resolver that knows a few names."""
+
+    def __init__(self, **zone: tuple[int, list[object]]) -> None:
+        self.zone = {key.replace("__", "."): value for key, value in zone.items()}
+        self.asked: list[str] = []
+
+    async def resolve(self, name: str, kind: str, **_: object) -> object:
+        self.asked.append(f"{kind} {name}")
+        found = self.zone.get(f"{kind}.{name}")
+        if found is None:
+            raise dns.resolver.NXDOMAIN
+        ttl, records = found
+
+        class Answer(list):  # type: ignore[type-arg]
+            rrset = type("Set", (), {"ttl": ttl})()
+
+        return Answer(records)
+
+
+def srv(priority: int, weight: int, port: int, target: str) -> object:
+    fields = {"priority": priority, "weight": weight, "port": port, "target": target}
+    return type("Record", (), fields)()
+
+
+def address(text: str) -> object:
+    return type("Record", (), {"address": text})()
+
+
+async def test_srv_then_addresses() -> None:
+    """Priorities order the hosts, their ports go with them, the shortest TTL counts."""
+    names = Names(
+        **{
+            "SRV._sip._udp.isp.test": (
+                600,
+                [srv(20, 0, 5070, "b.isp.test."), srv(10, 0, 5080, "a.isp.test.")],
+            ),
+            "A.a.isp.test": (90, [address("192.0.2.1"), address("192.0.2.2")]),
+            "AAAA.b.isp.test": (90, [address("2001:db8::2")]),
+        }
+    )
+    found = await resolve(TrunkConfig(servers=("isp.test",)), names)  # type: ignore[arg-type]
+    assert [(each.host, each.port, each.name) for each in found.targets] == [
+        ("192.0.2.1", 5080, "isp.test"),
+        ("192.0.2.2", 5080, "isp.test"),
+        ("2001:db8::2", 5070, "isp.test"),
+    ]
+    assert found.good_for_s == 90
+
+
+async def test_a_port_or_an_address_asks_for_no_srv() -> None:
+    """RFC 3263 4.2: a port is taken as it is; without SRV the name's own address is."""
+    names = Names(**{"A.isp.test": (5, [address("192.0.2.1")])})
+    trunk = TrunkConfig(servers=("isp.test:5062", "203.0.113.9", "isp.test", "gone.test"))
+    found = await resolve(trunk, names)  # type: ignore[arg-type]
+    assert [(each.host, each.port) for each in found.targets] == [
+        ("192.0.2.1", 5062),
+        ("203.0.113.9", 5060),
+        ("192.0.2.1", 5060),
+    ]
+    assert found.failed == ("gone.test",)
+    assert found.good_for_s == 15
+    assert names.asked[:2] == ["A isp.test", "AAAA isp.test"]
+
+
+def test_srv_weights_share_the_load() -> None:
+    """In ten thousand draws a weight of three comes first three times as often as one of one."""
+    records = [SrvRecord(1, 1, 5060, "a"), SrvRecord(1, 3, 5060, "b"), SrvRecord(0, 0, 5060, "c")]
+    draw = random.Random(5)
+    orders = [[e.host for e in order_srv(records, draw.random)] for _ in range(10_000)]
+    assert all(each[0] == "c" and sorted(each) == ["a", "b", "c"] for each in orders)
+    assert 0.72 < sum(each[1] == "b" for each in orders) / len(orders) < 0.78
+
+
+# ---------------------------------------------------------------- probing
+
+
+def probed(headers: dict[str, str], body: str = "") -> str:
+    server = ServerProbed("udp:192.0.2.1:5060", 200, 12, headers, body)
+    trunk = TrunkConfig(servers=("192.0.2.1", "192.0.2.2"))
+    silent = ServerProbed("udp:192.0.2.2:5060", 0)
+    return report(TrunkProbed("isp", (server, silent)), trunk)
+
+
+def test_what_a_server_said_becomes_yaml_that_loads(tmp_path: Path) -> None:
+    """Methods, extensions, codecs in the server's order, DTMF; the result passes the check."""
+    body = (
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+        "m=audio 0 RTP/AVP 9 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+    ).replace("audio 0", "audio 4000")
+    allow = "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, REFER, INFO"
+    headers = {"allow": allow, "supported": "replaces", "server": "SBC 9"}
+    text = probed(headers, body)
+    assert "udp:192.0.2.1:5060: 200 in 12 ms, SBC 9" in text
+    assert "udp:192.0.2.2:5060: no answer" in text
+    for line in ("codecs: [PCMU, PCMA]", "dtmf: rfc4733", "mode: off", "rel100: off"):
+        assert line in text
+    assert "transfer: auto" in text
+    path = tmp_path / "cordboard.yaml"
+    path.write_text(
+        f"{text}\ndialplan: [{{agent: d}}]\nagents: {{d: {{greeting: Hi., instructions: Hi.}}}}\n"
+    )
+    trunk = load_config(path).trunks["isp"]
+    assert trunk.codecs == ("PCMU", "PCMA")
+
+
+def test_what_was_not_said_is_not_guessed() -> None:
+    """A bare 200 leaves the safe values, each with a comment; no answer leaves no YAML."""
+    text = probed({"via": "x"})
+    assert "# Allow was not said" in text
+    assert "# codecs and DTMF were not said" in text
+    assert "transfer: bridge" in text
+    silent = TrunkProbed("isp", (ServerProbed("udp:192.0.2.2:5060", 0),))
+    assert "trunks:" not in report(silent, TrunkConfig(servers=("192.0.2.2",)))
