@@ -69,6 +69,33 @@ class Destination:
     proxy: str = ""
     address: str | None = None
     """Address to bind and advertise for the audio; None takes media's."""
+    dtmf_in_audio: bool = True
+    """Offer telephone-event (RFC 4733)."""
+    session_timers: str = "supported"
+    session_expires_s: int | None = None
+    session_min_s: int = 90
+    rel100: str = "supported"
+
+    def dial(self, leg: int, media_address: str, media_port: int) -> UaDial:
+        """Return the worker's order to call."""
+        return UaDial(
+            leg,
+            self.uri,
+            self.from_uri,
+            media_address,
+            media_port,
+            self.display,
+            self.headers,
+            self.codecs,
+            dtmf_payload_type=101 if self.dtmf_in_audio else None,
+            user=self.user,
+            password=self.password,
+            proxy=self.proxy,
+            session_timers=self.session_timers,
+            session_expires_s=self.session_expires_s,
+            session_min_s=self.session_min_s,
+            rel100=self.rel100,
+        )
 
 
 class LegListener(Protocol):
@@ -170,22 +197,7 @@ class OutboundLeg:
             self._end(503)
             return
         self.key, self.number = place
-        target = self.destination
-        self.send(
-            UaDial(
-                self.number,
-                target.uri,
-                target.from_uri,
-                answer.address,
-                answer.port,
-                target.display,
-                target.headers,
-                target.codecs,
-                user=target.user,
-                password=target.password,
-                proxy=target.proxy,
-            )
-        )
+        self.send(self.destination.dial(self.number, answer.address, answer.port))
 
     async def _find_place(self) -> tuple[WorkerKey, int] | None:
         deadline = time.monotonic() + WORKER_WAIT_S

@@ -119,7 +119,7 @@ async def test_a_dead_peer_fails_what_waits_for_it() -> None:
 async def test_a_silent_peer_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that holds the socket open but says nothing is closed after the limit."""
     monkeypatch.setattr(link_module, "PING_INTERVAL_S", 0.02)
-    monkeypatch.setattr(link_module, "SILENCE_LIMIT_S", 0.1)
+    monkeypatch.setattr(link_module, "FIRST_WORD_LIMIT_S", 0.1)
     left, right = socket.socketpair()
     peer = Peer()
     await peer.open(left, "edge")
