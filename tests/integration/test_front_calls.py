@@ -204,6 +204,31 @@ def test_a_killed_worker_costs_its_own_calls_only(fronted: FrontedService) -> No
         assert [each.status for each in all_at_once(callers)] == [200] * CALLS
 
 
+def test_a_reload_changes_trunks_at_the_front_and_costs_no_call(fronted: FrontedService) -> None:
+    """A carrier's new address is known without a restart; a call in progress goes on."""
+    new = "127.0.0.77"
+    before = ask("OPTIONS", fronted.port, new)
+    assert before is not None
+    assert before.status == 403
+    with many(1, fronted.port) as (one,):
+        assert one.invite().status == 200
+        pid = fronted.process_pid("front")
+        text = fronted.config.read_text()
+        fronted.config.write_text(text.replace(TRUNK_ADDRESS, f"{TRUNK_ADDRESS}, {new}"))
+        done = fronted.command("reload")
+        assert done.returncode == 0, done.stdout + done.stderr
+        time.sleep(0.3)
+        after = ask("OPTIONS", fronted.port, new)
+        assert after is not None
+        assert after.status == 200
+        assert fronted.process_pid("front") == pid
+        assert not one.ended_by_far_end
+        assert one.bye().status == 200
+        one.remote_tag = ""
+        with many(1, fronted.port, new) as (two,):
+            assert two.invite().status == 200
+
+
 def test_a_hung_worker_is_passed_over(fronted: FrontedService) -> None:
     """An INVITE to a worker that does not answer is another's after two seconds."""
     pid = fronted.worker_pid(0)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import signal
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +22,17 @@ from tests.harness.outside_sip import SipMessage
 pytestmark = pytest.mark.integration
 
 PASSWORD = "correct horse"
+SILENT_PORT = 28_196
+"""A trunk that never answers: its callers hear ringing."""
 MORE = """\
   house: {servers: "127.0.0.1:@PORT@", qualify: {interval_s: 0}, numbers: {outbound: as_is}}
+  silent: {servers: "127.0.0.1:28196", qualify: {interval_s: 0}}
 phones:
   "200": {username: desk200, password: correct horse}
   "201": {password: correct horse}
 """
 DIALPLAN = """\
+  - {match: {called: ring}, number: "100", trunk: silent}
   - {match: {called: "200"}, number: "200", trunk: house}
   - announce: tone.wav
 """
@@ -120,6 +128,30 @@ def test_older_tls_is_refused(fronted: FrontedService) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
     assert done.returncode != 0
     assert b"Cipher is (NONE)" in done.stdout
+
+
+# ------------------------------------------------------------ a worker dies before the answer
+
+
+def test_a_caller_who_hears_ringing_is_told_when_the_worker_dies(fronted: FrontedService) -> None:
+    """503 with Retry-After within two seconds instead of ringing into the void."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", SILENT_PORT))
+        with many(1, fronted.port) as (one,):
+            one.dialled.number = "ring"
+            answers: list[SipMessage] = []
+            thread = threading.Thread(target=lambda: answers.append(one.invite(10)))
+            thread.start()
+            assert one.wait_for(lambda each: each.status == 180, 5) is not None
+            workers = fronted.wait(lambda status: bool(status["calls"]))["workers"]
+            taking = [each for each in workers if each["callers"]]
+            os.kill(next(each["pid"] for each in taking if each["legs"]), signal.SIGKILL)
+            killed = time.monotonic()
+            thread.join()
+            assert time.monotonic() - killed < 2
+            assert answers[0].status == 503
+            assert answers[0].header("retry-after") == "7"
+    fronted.wait(lambda status: status["limit"] == 8)
 
 
 # ------------------------------------------------------------ strangers
