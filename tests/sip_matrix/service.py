@@ -92,6 +92,7 @@ class SipService:
         sip: more fields of the ``sip`` section, as YAML.
         limits: fields of the ``limits`` section, as YAML.
         host: address of SIP and RTP.
+        agent: in the agent process's place.
     """
 
     def __init__(
@@ -102,11 +103,12 @@ class SipService:
         sip: str = "",
         limits: str = "",
         host: str = "127.0.0.1",
+        agent: ScriptedAgent | None = None,
     ) -> None:
         self.folder = folder
         self.host = host
         self.port = free_port(*sip_ports)
-        self.agent = ScriptedAgent()
+        self.agent = agent or ScriptedAgent()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._processes: list[subprocess.Popen[bytes]] = []
