@@ -133,11 +133,18 @@ class WatchedDialogue:
         await self._dialogue.prefill(messages)
 
     async def generate(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, urgent: bool = True
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        urgent: bool = True,
+        likely: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces."""
         wait = self._waits.begin("language_model")
-        tokens = self._dialogue.generate(messages, max_tokens=max_tokens, urgent=urgent)
+        tokens = self._dialogue.generate(
+            messages, max_tokens=max_tokens, urgent=urgent, likely=likely
+        )
         try:
             async with closing(tokens) as pieces:
                 async for piece in pieces:

@@ -114,7 +114,12 @@ class Dialogue(Protocol):
         ...
 
     def generate(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, urgent: bool = True
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        urgent: bool = True,
+        likely: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces; closing the iterator (``aclose``) cancels it.
 
@@ -122,6 +127,8 @@ class Dialogue(Protocol):
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
             urgent: first tokens of this go before later tokens of other calls.
+            likely: texts that the answer may repeat, likeliest first; they change how fast it
+                comes, never what it says.
         """
         ...
 

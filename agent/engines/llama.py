@@ -238,6 +238,12 @@ class LlamaLanguageModel:
         except OSError as fault:  # without room the next process computes it again
             _log.warning("prefix_not_kept", reason=str(fault))
 
+    def tokens_of(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts that may be guessed; none where guesses cannot be undone."""
+        if not self._model.can_cut:
+            return []
+        return [self._model.tokenize(each, special=False) for each in texts]
+
     def grammar(self, gbnf: str) -> Grammar:
         """Return a sampler for one answer that must follow a GBNF grammar."""
         return GrammarSampler(self._model, gbnf)
@@ -306,6 +312,7 @@ class LlamaDialogue:
         *,
         max_tokens: int,
         urgent: bool = True,
+        likely: Sequence[str] = (),
         grammar: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces; closing the iterator (``aclose``) cancels it.
@@ -314,6 +321,7 @@ class LlamaDialogue:
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
             urgent: first tokens of this go before later tokens of other calls.
+            likely: texts that the answer may repeat.
             grammar: GBNF that the answer must follow.
 
         Raises:
@@ -335,6 +343,7 @@ class LlamaDialogue:
             on_end=_finisher(loop, ended, lambda: pieces.put_nowait(None)),
             sampling=owner.options.sampling,
             grammar=owner.grammar(grammar) if grammar is not None else None,
+            likely=owner.tokens_of(likely),
         )
         owner.engine.submit(self._sequence, job)
         try:

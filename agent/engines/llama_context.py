@@ -73,6 +73,12 @@ class LlamaModel:
         self.vocabulary_size: int = native.llama_vocab_n_tokens(self._vocabulary)
 
     @property
+    def can_cut(self) -> bool:
+        """Return whether a sequence of this kind of model can lose its last tokens."""
+        recurrent = native.llama_model_is_recurrent(self.handle)
+        return not (recurrent or native.llama_model_is_hybrid(self.handle))
+
+    @property
     def vocabulary(self) -> Any:
         """Return llama.cpp's vocabulary pointer, for grammars."""
         return self._vocabulary

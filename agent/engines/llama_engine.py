@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from agent.engines.llama_cache import SequenceCache
 from agent.engines.llama_context import BatchToken
+from agent.engines.llama_draft import Draft
 from agent.engines.llama_sample import Sampler, SamplingOptions, TextStream
 from agent.engines.llama_schedule import BatchPlan, Rank, Slice, Work
 from media import LocalError
@@ -118,6 +119,8 @@ class Job:
     on_end: Callable[[JobStats, Exception | None], None]
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     grammar: Grammar | None = None
+    likely: Sequence[Sequence[int]] = ()
+    """Texts that the answer may repeat; see :mod:`agent.engines.llama_draft`."""
     submitted_ns: int = 0
     cancelled: bool = False
     """Set by any thread; obeyed at the next step."""
@@ -133,6 +136,9 @@ class _Lane:
     pending: list[int] = field(default_factory=list)
     """Tokens to compute, in order; while an answer runs, its newest token."""
     sampler: Sampler | None = None
+    draft: Draft = field(default_factory=Draft)
+    drafted: list[int] = field(default_factory=list)
+    """Guessed tokens in the batch, behind the pending ones."""
     text: TextStream = field(default_factory=TextStream)
     generated: int = 0
     served_ns: int = 0
@@ -288,6 +294,8 @@ class LlamaEngine:
         lane.job = job
         lane.pending = job.prompt[keep:] if rollback.append else []
         lane.sampler = Sampler(job.sampling)
+        lane.draft = Draft(() if job.grammar is not None else job.likely)
+        lane.drafted = []
         lane.text = TextStream()
         lane.generated = 0
         lane.served_ns = job.submitted_ns
@@ -330,7 +338,7 @@ class LlamaEngine:
             return
         for each in slices:
             lane = self._lanes[each.sequence]
-            lane.cache.append(lane.pending[: each.tokens])
+            lane.cache.append([*lane.pending[: each.tokens], *lane.drafted])
             lane.pending = lane.pending[each.tokens :]
             lane.served_ns = now_ns
         for sequence, index in due.items():
@@ -347,9 +355,18 @@ class LlamaEngine:
             for offset, token in enumerate(lane.pending[: each.tokens]):
                 wanted = complete and offset == each.tokens - 1 and self._answers(lane)
                 batch.append(BatchToken(token, start + offset, each.sequence, wanted))
+            lane.drafted = []
             if complete:
                 due[each.sequence] = len(batch) - 1
+                lane.drafted = self._guess(lane)
+            for offset, token in enumerate(lane.drafted):
+                batch.append(BatchToken(token, start + each.tokens + offset, each.sequence, True))
         return batch, due
+
+    def _guess(self, lane: _Lane) -> list[int]:
+        if lane.job is None or lane.job.max_tokens == 0:
+            return []
+        return lane.draft.guess()[: lane.job.max_tokens - lane.generated - 1]
 
     @staticmethod
     def _answers(lane: _Lane) -> bool:
@@ -364,11 +381,37 @@ class LlamaEngine:
         self._forget(youngest)
 
     def _advance(self, lane: _Lane, index: int) -> None:
-        """Sample the next token of a sequence whose tokens are all computed."""
+        """Sample what follows the tokens of a sequence that are all computed.
+
+        Guessed tokens stay as far as the model would have said the same; its own next token is
+        known then without another step.
+        """
+        drafted, lane.drafted = lane.drafted, []
         job = lane.job
         if job is None or job.cancelled or job.max_tokens == 0:
+            self._unguess(lane, len(drafted))
             self._end(lane, None)
             return
+        for right in range(len(drafted) + 1):
+            token = self._sample(lane, job, index + right)
+            over = token is None or lane.generated >= job.max_tokens
+            if over or right == len(drafted) or drafted[right] != token:
+                self._unguess(lane, len(drafted) - right)
+                break
+        if token is None or over:
+            self._end(lane, None)
+        else:
+            lane.pending = [token]
+
+    def _unguess(self, lane: _Lane, wrong: int) -> None:
+        """Take wrongly guessed tokens out of the cache."""
+        keep = len(lane.cache.tokens) - wrong
+        if wrong and not self._context.cut(lane.sequence, keep):
+            raise LocalError("this model cannot take tokens back")
+        lane.cache.cut(keep)
+
+    def _sample(self, lane: _Lane, job: Job, index: int) -> int | None:
+        """Say the next token; None where the answer ends."""
         assert lane.sampler is not None
         logits = self._context.logits(index)
         token = lane.sampler.choose(logits)
@@ -377,15 +420,12 @@ class LlamaEngine:
         if lane.first_token_ms is None:
             lane.first_token_ms = (time.monotonic_ns() - job.submitted_ns) / 1e6
         if self._model.ends(token):
-            self._end(lane, None)
-            return
+            return None
         lane.sampler.accept(token)
+        lane.draft.accept(token)
         if job.grammar is not None:
             job.grammar.accept(token)
         lane.generated += 1
         if text := lane.text.receive(self._model.piece(token)):
             job.on_text(text)
-        if lane.generated >= job.max_tokens:
-            self._end(lane, None)
-        else:
-            lane.pending = [token]
+        return token

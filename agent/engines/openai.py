@@ -128,7 +128,12 @@ class OpenAiDialogue:
             pass
 
     async def generate(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, urgent: bool = True
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        urgent: bool = True,
+        likely: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces; closing the iterator closes the request.
 
@@ -136,6 +141,7 @@ class OpenAiDialogue:
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
             urgent: not known to such servers.
+            likely: not known to such servers.
 
         Raises:
             RemoteError: the server refused, failed or went away (503).

@@ -175,7 +175,12 @@ class FakeModel:
         await asyncio.sleep(0)
 
     async def generate(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, urgent: bool = True
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        urgent: bool = True,
+        likely: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         self.asked.append(list(messages))
         question = messages[-1].text.split("Caller: ")[-1].lower()
