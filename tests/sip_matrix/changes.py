@@ -28,7 +28,8 @@ class ChangingCall:
 
     def __init__(self, folder: Path, sip_ports: tuple[int, int], play_s: int) -> None:
         self.agent = ToneAgent(lambda: socket_address(self.service.config, "media"), play_s)
-        self.service = SipService(folder, sip_ports, (31_300, 31_339), agent=self.agent)
+        rtp = 31_300 + sip_ports[0] % 10 * 10
+        self.service = SipService(folder, sip_ports, (rtp, rtp + 9), agent=self.agent)
         self.service.start()
         self.rtp = ToneCaller()
         self.peer = Peer(self.service.port)

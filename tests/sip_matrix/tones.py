@@ -24,6 +24,8 @@ AGENT_HZ, CALLER_HZ = 440.0, 1_000.0
 _RATE_HZ = 8_000
 _FRAME = 160
 _CHUNK_S = 10
+_AHEAD = 3
+"""Chunks that are sent before they are due."""
 Samples = NDArray[np.int16]
 
 
@@ -97,6 +99,8 @@ class ToneAgent(ScriptedAgent):
             await asyncio.sleep(0.01)
         chunk = _CHUNK_S * _RATE_HZ
         for number in range(self._play_s // _CHUNK_S):
+            if number >= _AHEAD:
+                await asyncio.sleep(_CHUNK_S)
             start = number * chunk
             audio = sine(AGENT_HZ, chunk, start)
             self._media.send_audio(AudioFrame(AudioKind.CLIP, stream, 1, start, 0, audio))
