@@ -7,9 +7,8 @@ call's history stays in the call's sequence, so a turn costs only its new tokens
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +17,14 @@ import structlog
 from agent.engines.base import ChatMessage
 from agent.engines.llama_cache import common_length
 from agent.engines.llama_context import ContextOptions, LlamaContext, LlamaModel
-from agent.engines.llama_engine import Grammar, Job, JobStats, LlamaEngine
+from agent.engines.llama_engine import LlamaEngine
 from agent.engines.llama_grammar import GrammarSampler
 from agent.engines.llama_history import HistoryFitter
+from agent.engines.llama_job import Grammar, Job, JobStats
 from agent.engines.llama_prefixes import PrefixFiles
 from agent.engines.llama_sample import SamplingOptions
 from agent.engines.llama_schedule import Rank
+from agent.engines.llama_submit import finisher, post, run_prefill
 from agent.engines.llama_template import ChatTemplate, choose_template
 from media import LocalError, RemoteError
 
@@ -339,8 +340,8 @@ class LlamaDialogue:
             prompt=tokens,
             max_tokens=max_tokens,
             rank=Rank.FIRST if urgent else Rank.EARLY,
-            on_text=lambda text: _post(loop, pieces.put_nowait, text),
-            on_end=_finisher(loop, ended, lambda: pieces.put_nowait(None)),
+            on_text=lambda text: post(loop, pieces.put_nowait, text),
+            on_end=finisher(loop, ended, lambda: pieces.put_nowait(None)),
             sampling=owner.options.sampling,
             grammar=owner.grammar(grammar) if grammar is not None else None,
             likely=owner.tokens_of(likely),
@@ -366,47 +367,3 @@ class LlamaDialogue:
     def _check_open(self) -> None:
         if self._closed:
             raise LocalError("the dialogue is closed")
-
-
-async def run_prefill(
-    engine: LlamaEngine, sequence: int, tokens: list[int], rank: Rank
-) -> JobStats:
-    """Fill a sequence's cache and wait until it is done; cancelling stops the work."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[JobStats] = loop.create_future()
-    job = Job(
-        prompt=tokens,
-        max_tokens=0,
-        rank=rank,
-        on_text=lambda text: None,
-        on_end=_finisher(loop, ended, lambda: None),
-    )
-    engine.submit(sequence, job)
-    try:
-        return await ended
-    except asyncio.CancelledError:
-        job.cancelled = True
-        engine.wake()
-        raise
-
-
-def _finisher(
-    loop: asyncio.AbstractEventLoop, ended: asyncio.Future[JobStats], after: Callable[[], None]
-) -> Callable[[JobStats, Exception | None], None]:
-    """Return an ``on_end`` that settles a future in its loop."""
-
-    def settle(stats: JobStats, fault: Exception | None) -> None:
-        if not ended.done():
-            if fault is None:
-                ended.set_result(stats)
-            else:
-                ended.set_exception(fault)
-        after()
-
-    return lambda stats, fault: _post(loop, settle, stats, fault)
-
-
-def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
-    """Call something in the loop; a loop that is gone no longer listens."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call, *arguments)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from agent.engines.llama_draft import FIRST_TOKENS, MOST_TOKENS, Draft
-from agent.engines.llama_engine import Job, JobStats, LlamaEngine
+from agent.engines.llama_engine import LlamaEngine
+from agent.engines.llama_job import Job, JobStats
 from agent.engines.llama_schedule import Rank
 from tests.agent.test_llama_engine import Counting, Letters
 

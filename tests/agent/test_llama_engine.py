@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.engines.llama_context import BatchToken
-from agent.engines.llama_engine import Job, JobStats, LlamaEngine
+from agent.engines.llama_engine import LlamaEngine
+from agent.engines.llama_job import Job, JobStats
 from agent.engines.llama_schedule import Rank
 from media import LocalError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.engines.llama_engine import Job, LlamaEngine
+from agent.engines.llama_engine import LlamaEngine
+from agent.engines.llama_job import Job
 from agent.engines.llama_prefixes import PrefixFiles
 from agent.engines.llama_schedule import Rank
 from tests.agent.test_llama_engine import Counting, Letters
