@@ -24,6 +24,7 @@ from agent.ladder import Allowance
 from agent.persona import Persona
 from agent.prompting import write_question
 from agent.streams import closing
+from agent.tool_call import MAX_TOKENS, MarkerFilter, ToolCall, TransferTool
 
 KNOWN_COVERAGE = 0.5
 """So much of a question's weight in a fact, and the fact is about it."""
@@ -99,6 +100,7 @@ class Answering:
         handover: Handover | None = None,
     ) -> None:
         self._handover = handover or Handover(None, persona.config)
+        self._tool = TransferTool(persona.config.transfers)
         self._allowance = allowance or Allowance()
         self._persona = persona
         self._dialogue = dialogue
@@ -193,6 +195,10 @@ class Answering:
             answer.source = "fast_lane"
             yield persona.spoken(sure.text)
             return
+        call = await self._decide(answer.words, history)
+        if call is not None:
+            yield answer.follow(self._handover.connect(call.reason, call.queue))
+            return
         facts = self._facts(answer.words, context)
         if not facts:
             yield answer.follow(self._handover.plan_unknown())
@@ -217,17 +223,47 @@ class Answering:
             max_tokens=TOKENS_PER_WORD * limit,
             likely=[each.text for each in facts],
         )
-        async with closing(clauses(self._count(answer, tokens))) as written:
+        spoken = self._without_markers(answer, self._count(answer, tokens))
+        async with closing(clauses(spoken)) as written:
             async for clause in written:
                 admitted = guard.admit(clause)
                 if admitted is None:
                     break
                 if admitted:
                     yield admitted
-        answer.refused = guard.refused
+        answer.refused = guard.refused or answer.refused
         if not guard.said:
             answer.source = "fact"
             yield answer.fallback
+
+    async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
+        """Let the model say whether the caller needs one of the queues that it may use."""
+        queues = self._tool.candidates(words) if self._allowance.model else []
+        if not queues:
+            return None
+        question = ChatMessage("user", self._tool.question(words, queues))
+        messages = [*self._persona.prefix, *history, question]
+        tokens = self._dialogue.generate(
+            messages, max_tokens=MAX_TOKENS, grammar=self._tool.grammar(queues)
+        )
+        async with closing(tokens) as pieces:
+            text = "".join([piece async for piece in pieces])
+        call = self._tool.parse(text, words)
+        return call if call is not None and call.queue in queues else None
+
+    async def _without_markers(
+        self, answer: Answer, tokens: AsyncIterator[str]
+    ) -> AsyncIterator[str]:
+        markers = MarkerFilter()
+        async with closing(tokens) as pieces:
+            async for piece in pieces:
+                if spoken := markers.receive(piece):
+                    yield spoken
+        if rest := markers.flush():
+            yield rest
+        if markers.removed:
+            # whether a person is wanted was decided before, by the caller's own words
+            answer.refused = "a transfer that was not asked for"
 
     async def _count(self, answer: Answer, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
         # generators that are left early are closed at once: that is what stops the model

@@ -139,11 +139,12 @@ class WatchedDialogue:
         max_tokens: int,
         urgent: bool = True,
         likely: Sequence[str] = (),
+        grammar: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces."""
         wait = self._waits.begin("language_model")
         tokens = self._dialogue.generate(
-            messages, max_tokens=max_tokens, urgent=urgent, likely=likely
+            messages, max_tokens=max_tokens, urgent=urgent, likely=likely, grammar=grammar
         )
         try:
             async with closing(tokens) as pieces:

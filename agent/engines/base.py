@@ -120,6 +120,7 @@ class Dialogue(Protocol):
         max_tokens: int,
         urgent: bool = True,
         likely: Sequence[str] = (),
+        grammar: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces; closing the iterator (``aclose``) cancels it.
 
@@ -129,6 +130,8 @@ class Dialogue(Protocol):
             urgent: first tokens of this go before later tokens of other calls.
             likely: texts that the answer may repeat, likeliest first; they change how fast it
                 comes, never what it says.
+            grammar: GBNF that the answer must follow, where the engine can; what comes is to be
+                checked all the same.
         """
         ...
 

@@ -134,6 +134,7 @@ class OpenAiDialogue:
         max_tokens: int,
         urgent: bool = True,
         likely: Sequence[str] = (),
+        grammar: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces; closing the iterator closes the request.
 
@@ -142,6 +143,7 @@ class OpenAiDialogue:
             max_tokens: hard end.
             urgent: not known to such servers.
             likely: not known to such servers.
+            grammar: not known to all such servers, so never sent.
 
         Raises:
             RemoteError: the server refused, failed or went away (503).

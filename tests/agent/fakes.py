@@ -181,6 +181,7 @@ class FakeModel:
         max_tokens: int,
         urgent: bool = True,
         likely: Sequence[str] = (),
+        grammar: str | None = None,
     ) -> AsyncIterator[str]:
         self.asked.append(list(messages))
         question = messages[-1].text.split("Caller: ")[-1].lower()
