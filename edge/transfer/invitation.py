@@ -63,9 +63,8 @@ def _invitation(
 ) -> Destination:
     uri, user, password, proxy = _target(config, phone, trunk)
     address = _local_address(config, uri)
-    host = address or config.sip.public_address or config.sip.address
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1"
+    listening = config.sip.address if config.sip.address not in ("0.0.0.0", "::") else None
+    host = config.sip.public_address or listening or address or "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
     from_uri = f"sip:{_USER.sub('', order.caller) or 'anonymous'}@{shown}:{config.sip.udp_port}"
     display = " ".join(each for each in (order.caller, short_reason) if each)[:DISPLAY_LIMIT]

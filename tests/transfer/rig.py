@@ -25,7 +25,7 @@ from tests.transfer.agent import ToneAgent
 from tests.transfer.phone import Dialog, Phone, samples_of
 
 SIP_PORTS = (29_000, 29_099)
-RTP_PORTS = (29_400, 29_799)
+RTP_PORTS = (29_400, 29_699)
 
 
 class Rig:
@@ -33,9 +33,11 @@ class Rig:
 
     Args:
         folder: for its files.
+        rtp_ports: first and last of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rtp_ports: tuple[int, int] = RTP_PORTS) -> None:
+        self.rtp_ports = rtp_ports
         self.folder = folder
         self.port = free_port(*SIP_PORTS)
         self.agent = ToneAgent()
@@ -60,8 +62,8 @@ class Rig:
             "sip": {"address": "127.0.0.1", "udp_port": self.port, "tcp_port": None},
             "media": {
                 "address": "127.0.0.1",
-                "port_min": RTP_PORTS[0],
-                "port_max": RTP_PORTS[1],
+                "port_min": self.rtp_ports[0],
+                "port_max": self.rtp_ports[1],
                 "drain_s": 0,
                 "record": False,
             },

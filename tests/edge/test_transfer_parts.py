@@ -1,0 +1,255 @@
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.queues.events import GaveUp
+from edge.transfer.briefing import Briefing
+from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
+from edge.transfer.handover import user_of
+from edge.transfer.invitation import invitation, outside_invitation
+from edge.transfer.onward import onward_by_plan
+from edge.transfer.order import Order
+from edge.transfer.outbox import Outbox
+from edge.transfer.records import AttemptContext, attempt_columns
+from edge.transfer.refer_memory import HOUR_NS, ReferMemory
+from edge.transfer.texts import announcement, fill
+from media import ConfigError, RemoteError
+from media.config.model import AgentConfig, Config, RuleConfig, SipConfig
+from media.config.queues import (
+    AnnounceConfig,
+    PersonConfig,
+    QueueConfig,
+    QueueConnect,
+    WhisperConfig,
+)
+from media.config.routing import ActionConfig, MatchConfig
+from media.config.trunks import RegisterConfig, Transfer, TrunkConfig
+from media.messages import CallId, ConversationSummary, Message
+
+pytestmark = pytest.mark.unit
+
+ORDER = Order(
+    call_id=CallId("c-1"),
+    stream=1,
+    caller="+4930123",
+    caller_uri="sip:+4930123@carrier",
+    caller_name='Ann "A" Smith',
+    trunk="carrier",
+    persona="desk",
+    codec="PCMA",
+    queue="support",
+    reason="router",
+    decided_ns=1_000_000,
+)
+
+
+def config(**more: object) -> Config:
+    agents = {"desk": AgentConfig("Hello.", "Be brief.")}
+    trunk = TrunkConfig(
+        servers=("sip.example:5080",), register=RegisterConfig("user", password="secret")
+    )
+    values: dict[str, object] = {
+        "trunks": {"carrier": trunk},
+        "sip": SipConfig(address="192.0.2.1"),
+        **more,
+    }
+    return Config(agents, (RuleConfig(agent="desk"),), **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("queue", "reason", "fallback"),
+    [
+        (QueueConfig(), GaveUp.NO_ANSWER, AGENT),
+        (QueueConfig(on_nobody="voicemail"), GaveUp.CLOSED, Fallback(Kind.VOICEMAIL)),
+        (QueueConfig(on_nobody="voicemail"), GaveUp.NO_ANSWER, AGENT),
+        (QueueConfig(on_no_answer="queue b"), GaveUp.MAX_WAIT, Fallback(Kind.QUEUE, "b")),
+        (QueueConfig(on_no_answer="queue a"), GaveUp.MAX_WAIT, AGENT),
+        (QueueConfig(on_no_answer="number +491"), GaveUp.NO_ANSWER, Fallback(Kind.NUMBER, "+491")),
+        (QueueConfig(on_nobody="callback"), GaveUp.FULL, Fallback(Kind.CALLBACK)),
+        (QueueConfig(on_nobody="end"), GaveUp.NOBODY_HERE, Fallback(Kind.END)),
+        (
+            QueueConfig(on_failure=ActionConfig(queue="b")),
+            GaveUp.NO_ANSWER,
+            Fallback(Kind.QUEUE, "b"),
+        ),
+        (
+            QueueConfig(on_failure=ActionConfig(number="12")),
+            GaveUp.FULL,
+            Fallback(Kind.NUMBER, "12"),
+        ),
+        (QueueConfig(on_failure=ActionConfig(reject=486)), GaveUp.FULL, Fallback(Kind.END)),
+        (QueueConfig(on_failure=ActionConfig(agent="desk")), GaveUp.FULL, AGENT),
+    ],
+)
+def test_where_a_caller_goes(queue: QueueConfig, reason: GaveUp, fallback: Fallback) -> None:
+    """The fallback for the reason, else ``on_failure``, else the AI; no queue twice."""
+    assert after_queue(queue, reason, ["a"]) == fallback
+
+
+def test_the_call_to_a_phone() -> None:
+    """Number and reason on the display; the rest in headers that nobody can break lines in."""
+    destination = invitation(
+        config(), QueueConfig(), PersonConfig("sip:ann@192.0.2.7"), ORDER, "broken\r\nX: y"
+    )
+    assert destination.uri == "sip:ann@192.0.2.7"
+    assert destination.from_uri == "sip:+4930123@192.0.2.1:5060"
+    assert destination.display.startswith("+4930123 broken")
+    assert destination.codecs == ("PCMA", "PCMU")
+    assert destination.headers == {
+        "P-Asserted-Identity": '"Ann \\"A\\" Smith" <sip:+4930123@192.0.2.1:5060>',
+        "X-Cordboard-Call": "c-1",
+        "X-Cordboard-Queue": "support",
+        "Alert-Info": "<urn:alert:source:external>",
+        "Call-Info": "<urn:cordboard:call:c-1>;purpose=info",
+    }
+
+
+def test_a_number_over_a_trunk() -> None:
+    """The trunk's first server and its credentials are used."""
+    person = PersonConfig("+4915112345", trunk="carrier")
+    destination = invitation(config(), QueueConfig(), person, ORDER, "")
+    assert destination.uri == "sip:+4915112345@sip.example:5080"
+    assert (destination.user, destination.password) == ("user", "secret")
+
+
+def test_an_outside_number_needs_a_way() -> None:
+    """A SIP address goes as it is, a number over the caller's trunk, else it is a fault."""
+    assert outside_invitation(config(), "sip:x@y", ORDER).uri == "sip:x@y"
+    assert outside_invitation(config(), "12", ORDER).uri == "sip:12@sip.example:5080"
+    with pytest.raises(ConfigError):
+        outside_invitation(config(trunks={}), "12", ORDER)
+
+
+def test_onward_goes_only_where_the_plan_leads() -> None:
+    """Queues, numbers and the AI that a rule names; anything else is refused."""
+    rules = (
+        RuleConfig(queue="sales", match=MatchConfig(called=("300",))),
+        RuleConfig(number="+4930555", trunk="carrier", match=MatchConfig(called=("301",))),
+        RuleConfig(reject=403, match=MatchConfig(called=("302",))),
+        RuleConfig(agent="desk", match=MatchConfig(called=("0",))),
+    )
+    base = config(queues={"sales": QueueConfig()})
+    plan = Config(base.agents, rules, trunks=base.trunks, queues=base.queues)
+    look_up = onward_by_plan(plan)
+    assert look_up("sip:300@pbx", "+49") == Fallback(Kind.QUEUE, "sales")
+    assert look_up("sip:301@pbx", "+49") == Fallback(Kind.NUMBER, "+4930555")
+    assert look_up("sip:0@pbx;x=y", "+49") == AGENT
+    assert look_up("sip:302@pbx", "+49") is None
+    assert look_up("sip:00900123456@evil.example", "+49") is None
+
+
+@pytest.mark.parametrize(
+    ("queue", "trunk", "refused", "wanted"),
+    [
+        (QueueConnect.AUTO, Transfer.AUTO, False, False),
+        (QueueConnect.AUTO, Transfer.REFER, False, True),
+        (QueueConnect.AUTO, Transfer.REFER, True, False),
+        (QueueConnect.AUTO, Transfer.BRIDGE, False, False),
+        (QueueConnect.REFER, Transfer.AUTO, False, True),
+        (QueueConnect.REFER, Transfer.BRIDGE, False, False),
+        (QueueConnect.BRIDGE, Transfer.REFER, False, False),
+    ],
+)
+def test_the_ladder(queue: QueueConnect, trunk: Transfer, refused: bool, wanted: bool) -> None:
+    """Bridge unless queue or trunk say REFER, and the trunk has not refused it lately."""
+    memory = ReferMemory()
+    if refused:
+        memory.refuse("t", 0)
+    assert memory.wants_refer(queue, trunk, "t", 1) is wanted
+    assert memory.refused("t", HOUR_NS + 1) is False
+
+
+async def test_the_briefing_with_and_without_a_summary() -> None:
+    """The summary where it came, else what the record says; the keys are always named."""
+    briefing = Briefing(ORDER, WhisperConfig(accept_key="5"))
+    assert briefing.short_reason() == "router"
+    assert briefing.whisper_text() == (
+        "A call from +4930123 for support. Reason: router. "
+        "Press 5 to take the call, 2 to decline, 3 to repeat."
+    )
+
+    async def ask(_: Message, __: float) -> Message:
+        return ConversationSummary("Ann's router is dead.", "dead router")
+
+    await briefing.fetch(ask)
+    assert briefing.summarized and briefing.short_reason() == "dead router"
+    assert briefing.whisper_text().startswith("Ann's router is dead. Press 5")
+
+
+async def test_a_summary_that_fails_is_no_obstacle() -> None:
+    """A refusal settles the wait at once; a summary that never comes is waited for so long."""
+
+    async def refuse(_: Message, __: float) -> Message:
+        raise RemoteError("gone")
+
+    briefing = Briefing(ORDER, WhisperConfig())
+    await briefing.fetch(refuse)
+    await asyncio.wait_for(briefing.settle(60), 1)
+    assert not briefing.summarized
+    await asyncio.wait_for(Briefing(ORDER, WhisperConfig()).settle(0.01), 1)
+
+
+def test_sentences() -> None:
+    """Place holders are filled, other braces stand; waits are told in whole minutes."""
+    assert fill("{a} {b} {0", a=1) == "1 {b} {0"
+    texts = AnnounceConfig()
+    assert announcement(texts, 2, None) == "You are number 2 in line."
+    assert announcement(texts, 1, 50).endswith("less than a minute.")
+    assert announcement(texts, 3, 130).endswith("about 3 minutes.")
+
+
+def test_times_count_from_the_decision() -> None:
+    """Every column is milliseconds from the decision, or nothing."""
+    times = AttemptTimes(51_000_000, 101_000_000, None, None, None, None, 1_001_000_000)
+    context = AttemptContext(CallId("c"), "support", 1_000_000, 11_000_000)
+    row = attempt_columns(context, 2, AttemptEnded("ann", Outcome.BUSY, 486, times))
+    assert row["music_ms"] == 10 and row["dialed_ms"] == 50 and row["ringing_ms"] == 100
+    assert row["answered_ms"] is None and row["ended_ms"] == 1_000
+    assert (row["number"], row["outcome"], row["sip_status"]) == (2, "busy", 486)
+
+
+@pytest.mark.parametrize(
+    ("uri", "user"),
+    [("sip:+49@c", "+49"), ("tel:+49;x=1", "+49"), ("sip:c", "c"), ("sip:a;b=c@h", "a")],
+)
+def test_whom_a_uri_names(uri: str, user: str) -> None:
+    """What people read on a display."""
+    assert user_of(uri) == user
+
+
+async def test_the_outbox_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """What a webhook did not take is a file until it does."""
+    bodies: list[bytes] = []
+    open_for_business = False
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        body = await reader.readexactly(int(head.split(b"content-length:")[1].split()[0]))
+        status = b"200 OK" if open_for_business else b"500 Broken"
+        if open_for_business:
+            bodies.append(body)
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    first = Outbox(retry_s=(0.01,))
+    await first.put(tmp_path, url, {"kind": "voicemail", "call_id": "c"})
+    await asyncio.sleep(0.2)
+    await first.stop()
+    assert list((tmp_path / "outbox").iterdir()) and not bodies
+    open_for_business = True
+    second = Outbox(retry_s=(0.01,))
+    second.resume(tmp_path, url)
+    for _ in range(200):
+        if bodies and not list((tmp_path / "outbox").iterdir()):
+            break
+        await asyncio.sleep(0.01)
+    await second.stop()
+    server.close()
+    assert [json.loads(each) for each in bodies] == [{"kind": "voicemail", "call_id": "c"}]
+    assert not list((tmp_path / "outbox").iterdir())
