@@ -1,100 +1,207 @@
 """Run the benchmark: ``python -m tests.bench [--quick] [--calls 1,2,3]``.
 
-Starts its own service, calls it with 1, 2 and 3 outside phones at once, prints a table and writes
-table.txt, raw.json and response.svg to var/bench/TIME. Nothing here asserts: it measures.
+Starts its own service and calls it with outside phones over real SIP and RTP: one call after the
+other, one with packet loss, then 2 and 3 at once; then the same sentences to every preset. Writes
+table.txt, raw.json, response.svg (response time against false cut-offs), answers.svg and what the
+phones heard of interrupted turns to var/bench/TIME. Voices, order, loss and noise are seeded: the
+same command says the same to the same service. Nothing here asserts: it measures.
+
+Takes about 20 minutes, ``--quick`` less than 4.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
 
-from tests.bench.caller import Caller, Measured
-from tests.bench.machine import describe
-from tests.bench.plot import draw
-from tests.bench.script import Kind, caller_script
-from tests.harness.outside_phone import percentile
-from tests.harness.service import ROOT, Service
+from tests.bench.caller import Caller
+from tests.bench.heard import check
+from tests.bench.machine import describe, whisper_folder
+from tests.bench.plot import Preset, draw_answers, draw_trade
+from tests.bench.script import ASKED, Kind, Step, caller_script, sweep_script
+from tests.bench.table import MODEL, REVIEWED, Round, rows_of, table
+from tests.bench.truth import interrupted, judge, played_early
+from tests.harness.outside_phone import Samples, percentile
+from tests.harness.service import ROOT, Service, cordboard
+from tests.harness.wav import save_wav
 
-STREAMS_BENCH = ROOT / "tests" / "media" / "bench_streams.py"
-_SPOKEN_INTO = (Kind.INTERRUPTION, Kind.BACKCHANNEL, Kind.NOISE)
+LOSS_RATIO = 0.02
+LADDER = {"ladder": "{enabled: true}"}
+"""As it ships; tests keep the ladder from refusing calls."""
+PRESETS = ("eager", "balanced", "patient")
+SWEEP_VOICES = ("slt",)
+_PROGRESS_S = 15
 
 
 def main() -> int:
     """Measure and write everything down."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one call, five steps")
-    parser.add_argument("--calls", help="how many at once, such as 1,2,3")
-    parser.add_argument("--loss", type=float, default=0.0, help="percent of packets, seeded")
-    parser.add_argument("--no-streams", action="store_true", help="leave out the media streams")
-    args = parser.parse_args()
-    rounds = [int(each) for each in (args.calls or ("1" if args.quick else "1,2,3")).split(",")]
+    args = _arguments()
     folder = ROOT / "var" / "bench" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
     machine = describe()
-    service = Service(folder, rtp_ports=(26_800, 26_999), sip_ports=(26_160, 26_199))
+    service = Service(
+        folder, rtp_ports=(26_800, 26_999), sip_ports=(26_160, 26_199), overrides=LADDER
+    )
     print(f"bench: starting the service; its log is {service.log}", flush=True)
-    results: list[dict[str, Any]] = []
+    bench = Bench(service, folder)
     try:
         service.start()
         machine["engines"] = service.status()["engines"]
-        for calls in rounds:
-            results.append(_round(service, calls, args.quick, args.loss / 100))
+        results = [bench.round(*each) for each in _rounds(args)]
+        presets = () if args.quick or args.no_sweep else PRESETS
+        sweep = [bench.sweep(preset) for preset in presets]
     finally:
         service.stop()
+    bench.check_heard(results)
     streams = "" if args.no_streams or args.quick else _streams()
-    table = _table(machine, results, streams)
-    (folder / "table.txt").write_text(table)
-    raw = {"machine": machine, "rounds": results, "streams": streams}
+    text = table(machine, results, sweep, streams)
+    (folder / "table.txt").write_text(text)
+    raw = {"machine": machine, "rounds": results, "sweep": sweep, "streams": streams}
+    raw["command"] = sys.argv[1:]
     (folder / "raw.json").write_text(json.dumps(raw, indent=1, default=str))
-    (folder / "response.svg").write_text(_picture(results, machine))
-    print(table)
-    print(f"bench: table.txt, raw.json and response.svg are in {folder}")
-    return 0 if all(not each["errors"] for each in results) else 1
+    _draw(folder, results, sweep, f"Cordboard {machine['commit']}, {machine['cores']} cores")
+    print(text)
+    print(f"bench: table.txt, raw.json, response.svg and answers.svg are in {folder}")
+    return 0 if all(not each["errors"] for each in (*results, *sweep)) else 1
 
 
-def _round(service: Service, calls: int, quick: bool, loss_ratio: float) -> dict[str, Any]:
-    """Let ``calls`` callers talk at once and return everything measured."""
-    callers = [Caller(service, number, calls, loss_ratio) for number in range(calls)]
-    scripts = [caller_script(number, quick) for number in range(calls)]
-    steps = sum(len(each) for each in scripts)
-    print(f"bench: {calls} call(s) at once, {steps} steps", flush=True)
-    before, began = service.usage(), time.monotonic()
-    threads = [
-        threading.Thread(target=caller.run, args=(script,))
-        for caller, script in zip(callers, scripts, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.4)
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(10)
-        done = sum(len(caller.rows) for caller in callers)
-        print(f"bench:   {done} of {steps} steps, {time.monotonic() - began:.0f} s", flush=True)
-    after = service.usage()
-    call_minutes = sum(each.seconds for each in callers) / 60
-    return {
-        "calls": calls,
-        "rows": [row.as_json() for caller in callers for row in caller.rows],
-        "ok_ms": [each.ok_ms for each in callers],
-        "greeting_ms": [each.greeting_ms for each in callers],
-        "lateness_p99_ms": percentile([ms for each in callers for ms in each.lateness_ms], 0.99),
-        "cpu_s_per_call_minute": (after.cpu_s - before.cpu_s) / max(call_minutes, 1e-9),
-        "resident_mb": after.resident_mb,
-        "call_minutes": call_minutes,
-        "errors": [each.error for each in callers if each.error],
-    }
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one call, a third of the script")
+    parser.add_argument("--calls", help="how many at once, such as 1,2,3")
+    parser.add_argument("--loss", type=float, help="percent of packets lost in every round")
+    parser.add_argument("--no-streams", action="store_true", help="leave out the media streams")
+    parser.add_argument("--no-sweep", action="store_true", help="leave out the presets")
+    return parser.parse_args()
+
+
+def _rounds(args: argparse.Namespace) -> list[tuple[str, list[list[int]], float, bool]]:
+    """Return (name, callers at once in each pass, loss ratio, quick) of every round."""
+    loss = (args.loss or 0.0) / 100
+    if args.quick and not args.calls:
+        return [("1 call", [[0]], loss, True)]
+    counts = [int(each) for each in (args.calls or "1,2,3").split(",")]
+    rounds: list[tuple[str, list[list[int]], float, bool]] = []
+    for count in counts:
+        name = f"{count} call" + "s" * (count > 1)
+        passes = [[0], [1]] if count == 1 and not args.quick else [list(range(count))]
+        rounds.append((name, passes, loss, args.quick))
+        if count == 1 and not args.calls and args.loss is None:
+            rounds.append((f"1, {LOSS_RATIO:.0%} loss", [[2]], LOSS_RATIO, True))
+    return rounds
+
+
+class Bench:
+    """The rounds against one service.
+
+    Args:
+        service: running.
+        folder: for what the phones heard.
+    """
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self._service = service
+        self._folder = folder
+        self._cuts: list[tuple[Round, str, Samples]] = []
+
+    def round(self, name: str, passes: list[list[int]], loss_ratio: float, quick: bool) -> Round:
+        """Let callers talk, those of one pass at once, and return everything measured."""
+        groups = [
+            [
+                (Caller(self._service, number, len(each), loss_ratio), caller_script(number, quick))
+                for number in each
+            ]
+            for each in passes
+        ]
+        return self._run(name, groups)
+
+    def sweep(self, preset: str) -> Round:
+        """Say the same to a preset, chosen while the service runs."""
+        done = cordboard("tune", "--config", str(self._service.config), f"preset={preset}")
+        if done.returncode:
+            raise RuntimeError(f"cordboard tune: {done.stderr}")
+        groups = [[(Caller(self._service, 0, 1), sweep_script(voice))] for voice in SWEEP_VOICES]
+        return self._run(preset, groups)
+
+    def _run(self, name: str, groups: list[list[tuple[Caller, list[Step]]]]) -> Round:
+        steps = sum(len(script) for group in groups for _, script in group)
+        print(f"bench: {name}: {steps} steps", flush=True)
+        before, began, load = self._service.usage(), time.monotonic(), os.getloadavg()[0]
+        climbed = len(self._service.log_events("ladder_changed"))
+        for group in groups:
+            threads = [threading.Thread(target=each.run, args=(script,)) for each, script in group]
+            for thread in threads:
+                thread.start()
+                time.sleep(0.4)
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(_PROGRESS_S)
+                done = sum(len(each.rows) for some in groups for each, _ in some)
+                seconds = time.monotonic() - began
+                print(f"bench:   {done} of {steps} steps, {seconds:.0f} s", flush=True)
+        after = self._service.usage()
+        callers = [each for group in groups for each, _ in group]
+        result: Round = {
+            "name": name,
+            "ladder": self._service.log_events("ladder_changed")[climbed:],
+            "load": [f"{load:.1f}", f"{os.getloadavg()[0]:.1f}"],
+            "cpu_s_per_call_minute": (after.cpu_s - before.cpu_s)
+            / max(sum(each.seconds for each in callers) / 60, 1e-9),
+            "resident_mb": after.resident_mb,
+            "interrupted": [],
+            "played_early": 0,
+        }
+        self._take(result, callers)
+        return result
+
+    def _take(self, result: Round, callers: list[Caller]) -> None:
+        """Add what the phones and the records say."""
+        errors = [each.error for each in callers if each.error]
+        for caller in callers:
+            try:
+                record = self._service.record(caller.sip_call_id)
+            except AssertionError as error:
+                errors.append(f"no record: {str(error).splitlines()[0]}")
+                continue
+            judge(caller, record)
+            result["played_early"] += played_early(record)
+            for cut in interrupted(record):
+                audio = caller.audio_between(cut.begin_ms - 100, cut.end_ms + 100)
+                self._cuts.append((result, cut.text, audio))
+        result |= {
+            "rows": [row.as_json() for caller in callers for row in caller.rows],
+            "ok_ms": [each.ok_ms for each in callers],
+            "greeting_ms": [each.greeting_ms for each in callers],
+            "lateness_p99_ms": percentile(
+                [ms for each in callers for ms in each.lateness_ms], 0.99
+            ),
+            "call_minutes": sum(each.seconds for each in callers) / 60,
+            "errors": errors,
+        }
+
+    def check_heard(self, results: list[Round]) -> None:
+        """Hold the record of interrupted turns against what was heard of them."""
+        folder = whisper_folder()
+        mine = [each for each in self._cuts if each[0] in results]
+        if folder is None or not mine:
+            print("bench: no Whisper model: what was heard is not checked", flush=True)
+            return
+        print(f"bench: recognising {len(mine)} interrupted turns", flush=True)
+        checked = check(folder, [(text, samples) for _, text, samples in mine])
+        for number, ((result, _, samples), each) in enumerate(zip(mine, checked, strict=True)):
+            name = f"interrupted-{number:02}.wav"
+            save_wav(self._folder / name, samples)
+            result["interrupted"].append({**asdict(each), "wav": name})
 
 
 def _streams() -> str:
-    """Return what the media bench says about streams per core, empty where there is none."""
-    if not STREAMS_BENCH.exists():
-        return ""
+    """Return what the media bench says about streams per core."""
     print("bench: media streams per core", flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "tests.media.bench_streams"],
@@ -106,89 +213,29 @@ def _streams() -> str:
     return (done.stdout + done.stderr).strip()
 
 
-def _table(machine: dict[str, Any], results: list[dict[str, Any]], streams: str) -> str:
-    """Return the table for people."""
-    engines = ", ".join(f"{job}: {name}" for job, name in sorted(machine["engines"].items()))
-    lines = [
-        "",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
-        f"commit {machine['commit']}, load before {machine['load_before'][0]:.1f}",
-        engines,
-        "",
-        f"{'calls at once':<44}" + "".join(f"{each['calls']:>10}" for each in results),
-    ]
-    for name, value in _figures():
-        cells = "".join(f"{value(each):>10}" for each in results)
-        lines.append(f"{name:<44}{cells}")
-    errors = [error for each in results for error in each["errors"]]
-    if errors:
-        lines += ["", "errors:", *(f"  {each}" for each in errors)]
-    if streams:
-        lines += ["", "media streams per core:", streams]
-    return "\n".join([*lines, ""])
-
-
-def _figures() -> list[tuple[str, Any]]:
-    def rows(result: dict[str, Any], *kinds: Kind) -> list[Measured]:
-        return [Measured(**each) for each in result["rows"] if each["kind"] in kinds]
-
-    def timed(share: float, field: str, *kinds: Kind) -> Any:
-        def value(result: dict[str, Any]) -> str:
-            found = [getattr(each, field) for each in rows(result, *kinds)]
-            return _ms(percentile([each for each in found if each is not None], share))
-
-        return value
-
-    def counted(field: str, wanted: bool, *kinds: Kind) -> Any:
-        def value(result: dict[str, Any]) -> str:
-            found = [getattr(each, field) for each in rows(result, *kinds)]
-            known = [each for each in found if each is not None]
-            return f"{sum(each is wanted for each in known)}/{len(known)}"
-
-        return value
-
-    asked = [each for each in Kind if each not in _SPOKEN_INTO]
-    speech = [*asked, Kind.INTERRUPTION]
-    return [
-        ("response to questions, p50, ms", timed(0.5, "response_ms", Kind.QUESTION)),
-        ("response to questions, p95, ms", timed(0.95, "response_ms", Kind.QUESTION)),
-        ("response to everything, p50, ms", timed(0.5, "response_ms", *speech)),
-        ("response to everything, p95, ms", timed(0.95, "response_ms", *speech)),
-        ("no answer", counted("answered", False, *speech)),
-        ("barge-in to silence, p50, ms", timed(0.5, "barge_in_ms", Kind.INTERRUPTION)),
-        ("barge-in to silence, p95, ms", timed(0.95, "barge_in_ms", Kind.INTERRUPTION)),
-        ("cut off: inner pauses of 300-700 ms", counted("cut_off", True, Kind.PAUSE)),
-        ("cut off: digits with pauses", counted("cut_off", True, Kind.DIGITS)),
-        ("cut off: questions", counted("cut_off", True, Kind.QUESTION)),
-        ("one-word answers missed", counted("answered", False, Kind.SHORT)),
-        ("backchannels that stop the agent", counted("stopped_for_good", True, Kind.BACKCHANNEL)),
-        ("noises that stop the agent", counted("stopped_for_good", True, Kind.NOISE)),
-        ("200 after INVITE, worst, ms", lambda each: _ms(_worst(each["ok_ms"]))),
-        ("greeting after ACK, worst, ms", lambda each: _ms(_worst(each["greeting_ms"]))),
-        ("agent packets' lateness, p99, ms", lambda each: f"{each['lateness_p99_ms']:.1f}"),
-        ("CPU seconds per call minute", lambda each: f"{each['cpu_s_per_call_minute']:.1f}"),
-        ("resident memory, MB", lambda each: f"{each['resident_mb']:.0f}"),
-    ]
-
-
-def _ms(value: float) -> str:
-    return "-" if value != value else f"{value:.0f}"
-
-
-def _worst(values: list[float | None]) -> float:
-    return max((each for each in values if each is not None), default=float("nan"))
-
-
-def _picture(results: list[dict[str, Any]], machine: dict[str, Any]) -> str:
+def _draw(folder: Path, results: list[Round], sweep: list[Round], title: str) -> None:
+    points = [_preset(each) for each in (sweep or results) if each["rows"]]
+    points = [each for each in points if each.p50_ms == each.p50_ms]  # not NaN: answered at all
+    (folder / "response.svg").write_text(draw_trade(points, title))
     series = {
-        f"{each['calls']} call(s)": [
-            (row["response_ms"], bool(row["cut_off"]))
-            for row in each["rows"]
-            if row["response_ms"] is not None and row["kind"] not in _SPOKEN_INTO
+        f"{each['name']}, {name}": [
+            row.response_ms
+            for row in rows_of(each, *ASKED)
+            if row.source in sources and row.response_ms is not None
         ]
         for each in results
+        for name, sources in (("model", MODEL), ("reviewed", REVIEWED))
+        if "loss" not in each["name"]
     }
-    return draw(series, f"Cordboard {machine['commit']} on {machine['cores']} cores")
+    (folder / "answers.svg").write_text(draw_answers(series, title))
+
+
+def _preset(result: Round) -> Preset:
+    rows = rows_of(result, *ASKED)
+    times = [each.response_ms for each in rows if each.response_ms is not None]
+    paused = rows_of(result, Kind.PAUSE)
+    cut = sum(each.cut_off for each in paused) / max(1, len(paused))
+    return Preset(result["name"], percentile(times, 0.5), percentile(times, 0.95), cut)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,13 @@ def describe() -> dict[str, Any]:
     }
 
 
+def whisper_folder() -> Path | None:
+    """Return where the Whisper model is that checks what was heard, None without one."""
+    models = os.environ.get("CORDBOARD_MODELS") or Path.home() / ".cache" / "cordboard" / "models"
+    folder = Path(models) / "whisper-base"
+    return folder if (folder / "model.bin").exists() else None
+
+
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 

@@ -265,6 +265,14 @@ class OutsidePhone:
             whole[timestamp - first : timestamp - first + len(samples)] = samples
         return whole
 
+    def audio_between(self, begin_ns: int, end_ns: int) -> Samples:
+        """Return what arrived in a time as ``int16[n]``, in order of its RTP timestamps."""
+        stamps = sorted(
+            each.timestamp for each in tuple(self.heard) if begin_ns <= each.at_ns <= end_ns
+        )
+        parts = [self.audio[each] for each in dict.fromkeys(stamps)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+
     def largest_gap_ms(self) -> float:
         """Return the longest time between two packets received."""
         arrivals = sorted(each.at_ns for each in tuple(self.heard))

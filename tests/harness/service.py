@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "deploy" / "cordboard.yaml"
-OWN_SECTIONS = ("home", "run_dir", "sip", "media", "storage", "log", "limits")
+OWN_SECTIONS = ("home", "run_dir", "sip", "media", "storage", "log", "limits", "metrics", "ladder")
 _CORDBOARD = (
     sys.executable,
     "-c",
@@ -81,6 +81,8 @@ class Service:
         self.rtp_ports = rtp_ports
         self.config = folder / "cordboard.yaml"
         self.log = folder / "serve.log"
+        self.metrics_url = ""
+        """Where the figures are, if a test has them served."""
         self._process: subprocess.Popen[bytes] | None = None
         more = overrides or {}
         blocks = re.split(r"(?m)^(?=[A-Za-z_])", SHIPPED.read_text())
@@ -96,6 +98,9 @@ class Service:
             + "}",
             "storage": '{url: "sqlite:///calls.db"}',
             "log": "{format: json, level: info}",
+            "metrics": "{port: null}",
+            # what a test asserts must not hang on how busy the machine is
+            "ladder": "{refuse_calls: {engine_wait_ms: 0, loop_lag_ms: 0}}",
             **more,
         }
         text = "\n".join(f"{key}: {value}" for key, value in own.items())
