@@ -124,7 +124,7 @@ class Answering:
         """
         async for text in self._write(answer, history, context):
             first = True
-            async for samples in self._persona.speech.say(text):
+            async for samples in self._persona.speech.say(_intoned(text)):
                 if answer.first_audio_ns is None:
                     answer.first_audio_ns = self._clock()
                 answer.pieces.append(Piece(text if first else "", samples))
@@ -273,3 +273,8 @@ class Answering:
                     answer.first_token_ns = self._clock()
                 answer.tokens += 1
                 yield piece
+
+
+def _intoned(clause: str) -> str:
+    """Return a clause as the voice must read it: the voice lets fall what has no mark."""
+    return clause if clause[-1:] in ".,;:!?…" else f"{clause},"

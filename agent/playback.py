@@ -6,12 +6,12 @@ was heard follows from the position that media reports when the clip is held, cl
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent.engines.speech_text_heard import heard_text
+
 SAMPLE_HZ = 8_000
-_WORD = re.compile(r"\S+\s*")
 
 
 class ClipState(StrEnum):
@@ -74,24 +74,11 @@ class Clip:
             and self.heard_samples >= self.length_samples > 0
         ):
             return self.text
-        heard = [_words_until(each, self.heard_samples) for each in self.parts]
+        heard = [
+            heard_text(each.text, self.heard_samples - each.start_samples, each.length_samples)
+            for each in self.parts
+        ]
         return " ".join(each for each in heard if each)
-
-
-def _words_until(part: Part, position_samples: int) -> str:
-    """Cut a part's words at a position; time within a clause is shared out by letters."""
-    played = position_samples - part.start_samples
-    if played <= 0 or not part.length_samples:
-        return ""
-    if played >= part.length_samples:
-        return part.text
-    letters = len(part.text) * played / part.length_samples
-    end = 0
-    for word in _WORD.finditer(part.text):
-        if word.end() > letters + 1:
-            break
-        end = word.end()
-    return part.text[:end].rstrip()
 
 
 class Playback:

@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 LEVEL_DBFS = -20.0
 """Active speech level of every voice."""
 _CALIBRATION = "The quick brown fox jumps over the lazy dog, and nobody asked it why."
-_SOUND = {"text": "1", "chain": "1"}
+_SOUND = {"text": "1", "chain": "2"}
 """Versions of what decides how a text sounds; part of the audio cache's key."""
 
 

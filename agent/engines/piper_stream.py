@@ -31,10 +31,10 @@ _CONTEXT_MS = 40
 """Context of the resampler on each side; beyond it soxr HQ's filter is below -100 dB."""
 _LIMIT = 0.8
 """Where the limiter begins, of full scale."""
-_LEAD_MS = 10
+_LEAD_MS = 4
 """Quiet kept before the first sound."""
-_QUIET = 10 ** (-50 / 20)
-"""Below this, of full scale, a clip has not begun yet."""
+_QUIET = 10 ** (-46 / 20)
+"""Below this, of full scale, a clip has not begun yet: its first packet is to be heard."""
 
 
 def window_bounds(frames: int) -> Iterator[tuple[int, int]]:

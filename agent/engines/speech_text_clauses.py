@@ -14,6 +14,8 @@ _FIRST_WORDS = 3
 """Fewest words before a comma or "and" ends the first clause."""
 _FIRST_CHARACTERS = 25
 """From here on the first clause may end before a joining word."""
+_FIRST_PHRASE_WORDS = 4
+"""Fewest words before "for", "within" and the like ends the first clause."""
 _LATER_CHARACTERS = 60
 """From here on a later clause may end at a comma."""
 _LONGEST_CHARACTERS = 140
@@ -60,6 +62,10 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]”]*(?=\s)|\n+|[。！？]")
 _COMMA = re.compile(r"[,;:]+[\"')\]”]*(?=\s)|\s[–—-](?=\s)|[，、；]")
 _JOIN = re.compile(r"\s(?=(?:and|but|or|so|because|which|while|if|when|then|unless)\s)")
 
+_PHRASE = re.compile(
+    r"\s(?=(?:for|with|without|within|on|in|at|from|until|after|before|during|under|near)\s)"
+)
+
 
 class ClauseSplitter:
     """Splits one answer."""
@@ -91,8 +97,8 @@ class ClauseSplitter:
 
     def _end(self) -> int | None:
         """Return where the first clause of the text ends, if that is sure already."""
-        ends = [at for at in (self._sentence(), self._comma(), self._join()) if at is not None]
-        return min(ends, default=None)
+        found = (self._sentence(), self._comma(), self._join(), self._phrase())
+        return min((at for at in found if at is not None), default=None)
 
     def _sentence(self) -> int | None:
         for match in _SENTENCE.finditer(self._text):
@@ -108,6 +114,16 @@ class ClauseSplitter:
             long_enough = words >= _FIRST_WORDS if self._first else len(before) >= _LATER_CHARACTERS
             if long_enough and _closed(before):
                 return match.end()
+        return None
+
+    def _phrase(self) -> int | None:
+        """Return where a phrase of the first clause begins that can wait for the next."""
+        if not self._first:
+            return None
+        for match in _PHRASE.finditer(self._text):
+            before = self._text[: match.start()]
+            if len(before.split()) >= _FIRST_PHRASE_WORDS and _closed(before):
+                return match.start()
         return None
 
     def _join(self) -> int | None:

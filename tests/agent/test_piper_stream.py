@@ -18,6 +18,9 @@ from agent.engines.piper_stream import (
 
 pytestmark = pytest.mark.unit
 
+LEAD_SAMPLES = 32
+"""4 ms of quiet stay before the first sound."""
+
 RANDOM = np.random.default_rng(7)
 
 
@@ -87,7 +90,7 @@ def test_the_lead_is_trimmed_once() -> None:
     trimmer = LeadTrimmer()
     quiet, sound = np.zeros(1_600, np.float32), np.full(160, 0.5, np.float32)
     assert trimmer.receive(quiet).size == 0
-    assert trimmer.receive(np.concatenate([quiet, sound])).size == 80 + 160
+    assert trimmer.receive(np.concatenate([quiet, sound])).size == LEAD_SAMPLES + 160
     assert trimmer.receive(quiet).size == 1_600
 
 

@@ -78,3 +78,14 @@ def test_nothing_is_lost(text: str, size: int) -> None:
     found = split(text, size)
     assert "".join("".join(found).split()) == "".join(text.split())
     assert all(each == each.strip() and each for each in found)
+
+
+def test_the_first_clause_ends_before_a_phrase_that_can_wait() -> None:
+    """Four words are enough to begin with; later clauses are not cut there."""
+    splitter = ClauseSplitter()
+    text = "You can return it within 30 days in the original box for a full refund. "
+    assert splitter.receive(text) == [
+        "You can return it",
+        "within 30 days in the original box for a full refund.",
+    ]
+    assert ClauseSplitter().receive("We work with Alexa and ") == []
