@@ -56,7 +56,7 @@ from edge.records.columns import (
 from edge.transfer.handover import Handover
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.routed import Routed
-from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaReject, UaRinging
+from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaReject, UaRinging, UaSendDigit
 from media import RemoteError
 from media.link import LinkClosedError, RequestFailedError
 from media.messages import (
@@ -133,7 +133,12 @@ class CallTask:
         stream = self.call.caller.stream
         assert stream is not None
         local_address, early = self.leg.local_address, self._open_early_audio
-        return Line(self.call_id, stream, local_address, self.post, self._spawn, early)
+        return Line(
+            self.call_id, stream, local_address, self.post, self._spawn, early, self._send_info
+        )
+
+    def _send_info(self, digit: str) -> None:
+        self.leg.send(UaSendDigit(self.leg.number, digit))
 
     def press(self, digit: str, *, in_audio: bool) -> None:
         """Take a key of the caller."""
@@ -215,7 +220,7 @@ class CallTask:
             case do.PrepareConversation():
                 self._spawn(self._prepare())
             case do.Answer(address, port):
-                leg.send(UaAnswer(leg.number, address, port, self.routed.codecs))
+                leg.send(self._answer(address, port))
             case do.Configure(stream, parameters):
                 self._figures.codec = parameters.codec
                 configure = ConfigureStream(stream, parameters, around.record)
@@ -276,8 +281,11 @@ class CallTask:
 
     def _open_early_audio(self) -> None:
         if self._audio is not None and self.call.state is CallState.PREPARING:
-            answer = UaAnswer(self.leg.number, *self._audio, self.routed.codecs, early=True)
-            self.leg.send(answer)
+            self.leg.send(replace(self._answer(*self._audio), early=True))
+
+    def _answer(self, address: str, port: int) -> UaAnswer:
+        dtmf = 101 if self.routed.dtmf_in_audio else None
+        return UaAnswer(self.leg.number, address, port, self.routed.codecs, dtmf)
 
     async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
         try:

@@ -185,7 +185,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         settings = self._settings
         if action.place:
-            settings = replace(settings, udp_port=0, tcp_port=None)
+            settings = replace(settings, udp_port=0, tcp_port=0)
         if self.pool.places[action.place].outbound:
             settings = replace(settings, callers=0)
         settings = replace(settings, contact=settings.contact.format(place=action.place))

@@ -18,8 +18,9 @@ from edge.outbound import Destination as Dialled
 from edge.outbound import OutboundLeg, OutboundLegs
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.servers import DEAD_STATUSES, Target
-from edge.ua.messages import UaReferred
+from edge.ua.messages import UaReferred, UaSendDigit
 from media import RemoteError
+from media.link import RequestFailedError
 from media.messages import JoinStreams, SendDtmf
 
 LEG_NAME = "trunk-1"
@@ -150,8 +151,9 @@ class BridgedNumber:
 
     def leg_pressed(self, leg: OutboundLeg, digit: str) -> None:
         """Pass a key on to the caller."""
-        if self._line is not None:
-            self._send_digit(self._line, self._line.stream, digit)
+        line = self._line
+        if line is not None:
+            self._send_digit(line, line.stream, digit, line.send_info)
 
     def leg_referred(self, leg: OutboundLeg, referred: UaReferred) -> None:
         """Nothing: only the dial plan makes calls; the REFER was answered 603."""
@@ -167,8 +169,14 @@ class BridgedNumber:
 
     def digit(self, digit: str, *, in_audio: bool = False) -> None:
         """Pass a key of the caller on."""
-        if self._line is not None and self._leg is not None and self._leg.stream is not None:
-            self._send_digit(self._line, self._leg.stream, digit)
+        leg = self._leg
+        if self._line is not None and leg is not None and leg.stream is not None:
+            self._send_digit(
+                self._line,
+                leg.stream,
+                digit,
+                lambda each: leg.send(UaSendDigit(leg.number, each)),
+            )
 
     def clip_finished(self, clip: int) -> None:
         """Nothing: no clip is played."""
@@ -188,10 +196,19 @@ class BridgedNumber:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(status)
 
-    def _send_digit(self, line: Line, stream: int, digit: str) -> None:
+    def _send_digit(
+        self, line: Line, stream: int, digit: str, send_info: Callable[[str], None]
+    ) -> None:
+        """Send a key by RFC 4733 where it was agreed, else by SIP INFO."""
+
         async def send() -> None:
             try:
                 await self._legs.media.request(SendDtmf(stream, digit))
+            except RequestFailedError as error:
+                if error.sip_status == 488:
+                    send_info(digit)
+                else:
+                    log.info("digit_lost", reason=str(error))
             except RemoteError as error:
                 log.info("digit_lost", reason=str(error))
 

@@ -27,7 +27,7 @@ from edge.trunks.destination import Chain, Destination, DestinationError
 from edge.trunks.limits import TrunkUse
 from edge.trunks.routing import HOPS_HEADER, MOST_HOPS, Offered, Routing
 from edge.trunks.servers import Target, route_to
-from media.config.trunks import TrunkConfig
+from media.config.trunks import Dtmf, SessionTimersConfig, TrunkConfig
 from media.messages import CallId
 
 RING_TIMEOUT_S = 60.0
@@ -167,6 +167,11 @@ class Connector:
             user=(register.auth_username or register.username) if register else "",
             password=routing.passwords.get(trunk, ""),
             proxy=route_to(target) if target.name != target.host else "",
+            dtmf_in_audio=config.dtmf is not Dtmf.INFO,
+            session_timers=str(config.session_timers.mode),
+            session_expires_s=_expires_s(config),
+            session_min_s=config.session_timers.min_s,
+            rel100=str(config.rel100),
         )
 
     def begin(self, trunk: str) -> DestinationError | None:
@@ -176,6 +181,14 @@ class Connector:
             return None
         headers = full.headers(self.retry_after_s())
         return DestinationError(full.reason, full.sip_status, EndReason.FULL, headers)
+
+
+def _expires_s(config: TrunkConfig) -> int | None:
+    """Return Session-Expires where it is not what every worker asks for."""
+    timers = config.session_timers
+    usual = SessionTimersConfig()
+    same = (timers.expires_s, timers.min_s) == (usual.expires_s, usual.min_s)
+    return None if same else timers.expires_s
 
 
 def _uri(target: Target, user: str) -> str:

@@ -58,6 +58,8 @@ class Line:
     """Run work as a child of the call."""
     open_early_audio: Callable[[], None]
     """Let the caller hear the stream before the answer (183 with SDP), where an offer came."""
+    send_info: Callable[[str], None] = lambda digit: None
+    """Send a key press to the caller by SIP INFO."""
 
 
 class Destination(Protocol):

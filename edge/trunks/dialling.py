@@ -42,7 +42,6 @@ from edge.ua.messages import (
     UaAnswer,
     UaCommandFailed,
     UaConfirmed,
-    UaDial,
     UaDigit,
     UaDisconnected,
     UaHangup,
@@ -127,23 +126,9 @@ class DialledLeg:
             return
         self.key, self.number = place
         target = self._target = self._left.pop(0)
-        to = self._route.dialled(target)
-        self._legs.send(
-            self.key,
-            UaDial(
-                self.number,
-                to.uri,
-                to.from_uri,
-                self._answer.media_address,
-                self._answer.media_port,
-                to.display,
-                to.headers,
-                to.codecs,
-                user=to.user,
-                password=to.password,
-                proxy=to.proxy,
-            ),
-        )
+        audio = self._answer
+        dial = self._route.dialled(target).dial
+        self._legs.send(self.key, dial(self.number, audio.media_address, audio.media_port))
 
     # ------------------------------------------------------------ from the worker
 

@@ -26,6 +26,7 @@ from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
 from media.config.model import Config, Front
+from media.config.trunks import Dtmf
 from media.messages import CallId
 
 IDENTITY_HEADER = "x-cordboard-identity"
@@ -108,6 +109,7 @@ class Intake:
             decision.rule.label if decision.rule is not None else None,
             self.apology_file(config, agent),
             codecs=routing.trunk(trunk).codecs if trunk else ("PCMU", "PCMA"),
+            dtmf_in_audio=routing.trunk(trunk).dtmf is not Dtmf.INFO,
             timers=self._timers(actions),
         )
         if trunk is None:

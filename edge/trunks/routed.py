@@ -24,5 +24,7 @@ class Routed:
     direction: str = "inbound"
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """In the trunk's order of preference."""
+    dtmf_in_audio: bool = True
+    """Agree on telephone-event (RFC 4733)."""
     timers: CallTimers | None = None
     """None takes the service's."""

@@ -377,6 +377,15 @@ class UaDial(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class UaSendDigit(Message):
+    """Send a key press by SIP INFO (``application/dtmf-relay``)."""
+
+    leg: int
+    digit: str
+    duration_ms: int = 160
+
+
+@dataclass(frozen=True, slots=True)
 class UaHold(Message):
     """Put the peer on hold (re-INVITE, sendonly) or take it off."""
 

@@ -41,6 +41,7 @@ from edge.ua.messages import (
     UaReinvite,
     UaReject,
     UaRinging,
+    UaSendDigit,
     UaSettings,
     UaShutdown,
     UaVouch,
@@ -110,6 +111,7 @@ class Worker:
             UaDial: self._dial,
             UaHold: self._offers.make,
             UaReinvite: self._offers.make,
+            UaSendDigit: self._send_digit,
             UaRefer: self._refer,
             UaLimit: self._limit,
             UaRegister: self._registrations.register,
@@ -390,6 +392,15 @@ class Worker:
         except pj.Error as error:
             del self._legs[message.leg]
             self.emit(UaDisconnected(message.leg, 500, str(error.reason), EndedBy.LOCAL))
+
+    def _send_digit(self, message: UaSendDigit) -> None:
+        leg = self._legs.get(message.leg)
+        if leg is not None and not leg.ending:
+            parameters = pj.CallSendDtmfParam()
+            parameters.method = pj.PJSUA_DTMF_METHOD_SIP_INFO
+            parameters.digits = message.digit
+            parameters.duration = message.duration_ms
+            leg.sendDtmf(parameters)
 
     def _refer(self, message: UaRefer) -> None:
         leg = self._legs.get(message.leg)
