@@ -74,6 +74,32 @@ def ask(
     return None
 
 
+def burst(method: str, count: int, port: int, address: str, seconds: float = 1.5) -> int:
+    """Send that many requests of different calls at once; return how many were answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind((address, 0))
+        here.settimeout(0.1)
+        own = f"{address}:{here.getsockname()[1]}"
+        for number in range(count):
+            token = f"{number}-{random.randrange(1 << 40):x}"
+            text = (
+                f"{method} sip:100@127.0.0.1:{port} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{token};rport\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:front@{own}>;tag={token}\r\nTo: <sip:100@127.0.0.1:{port}>\r\n"
+                f"Call-ID: {token}\r\nCSeq: 1 {method}\r\nContact: <sip:front@{own}>\r\n"
+                "Content-Length: 0\r\n\r\n"
+            )
+            here.sendto(text.encode(), ("127.0.0.1", port))
+        answered = set()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                answered.add(parse_sip(here.recv(65_535)).header("call-id"))
+            except TimeoutError:
+                continue
+        return len(answered)
+
+
 class TlsCaller:
     """A caller over one TLS connection of one protocol version.
 
