@@ -27,7 +27,14 @@ from edge.trunks.servers import Servers, ServerState, Target, split_server
 from edge.ua.messages import UaInvite
 from media import ConfigError
 from media.config.load import load_config
-from media.config.model import AgentConfig, Config, RuleConfig, SipConfig, UnknownSource
+from media.config.model import (
+    AgentConfig,
+    Config,
+    Front,
+    RuleConfig,
+    SipConfig,
+    UnknownSource,
+)
 from media.config.routing import ActionConfig, MatchConfig
 from media.config.trunks import (
     DigestConfig,
@@ -239,6 +246,16 @@ def test_forged_sources_do_not_fill_the_memory() -> None:
     for number in range(MOST_SOURCES + 500):
         ask(made, 0, address=f"198.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(made._sources) == MOST_SOURCES
+
+
+def test_behind_a_front_the_workers_let_everything_in() -> None:
+    """The front is the one source that workers hear, and it has its own gate."""
+    agents = {"desk": AgentConfig("Hello.", "Be brief.")}
+    trunk = {"t": TrunkConfig(sources=("10.0.0.1",))}
+    sip = SipConfig(front=Front.KAMAILIO)
+    made = Routing.compile(Config(agents, (RuleConfig(agent="desk"),), trunk, sip=sip))
+    assert made.gate_rules == GateRules(UnknownSource.ACCEPT)
+    assert made.recognition.policy is UnknownSource.FORBID
 
 
 # ---------------------------------------------------------------- identity

@@ -19,6 +19,8 @@ class HeaderDialog(OutsideDialog):
 
     def _request(self, method: str, target: str, cseq: int, branch: str, body: str = "") -> str:
         text = super()._request(method, target, cseq, branch, body)
+        if method == "INFO":
+            return text.replace("application/sdp", "application/dtmf-relay")
         if method != "INVITE" or not self.more:
             return text
         start, _, rest = text.partition("\r\n")

@@ -11,6 +11,7 @@ from tests.edge.trunks.carrier import Carrier
 from tests.edge.trunks.exchange import Exchange
 from tests.harness.service import ROOT
 
+TCP_PORT = 30_150
 SOUND = ROOT / "media" / "sounds" / "confirmed.wav"
 
 
@@ -35,6 +36,18 @@ trunks:
     sources: 127.0.0.3
     limits: {{calls_per_second: 1}}
     full: {{status: 486}}
+  plain:
+    sources: 127.0.0.4
+    servers: ["127.0.0.1:{carrier.port}"]
+    qualify: {{interval_s: 0}}
+    codecs: [PCMA]
+    dtmf: info
+    session_timers: {{mode: supported, expires_s: 120, min_s: 100}}
+    rel100: "off"
+  stream:
+    servers: ["127.0.0.1:{TCP_PORT}"]
+    transport: tcp
+    qualify: {{interval_s: 0}}
   pbx:
     digest: {{username: pbx, password: secret}}
     servers: ["127.0.0.1:{carrier.port}"]
@@ -53,6 +66,8 @@ dialplan:
     number: "+4930486"
     trunk: carrier
     on_failure: {{announce: {SOUND}}}
+  - {{name: plain, match: {{called: "+4930800"}}, number: "+4930800", trunk: plain}}
+  - {{name: stream, match: {{called: "+4930900"}}, number: "+4930900", trunk: stream}}
   - {{name: people, match: {{called: "+4930600"}}, queue: people}}
   - {{name: again, match: {{called: "+4930700"}}, number: "+4930200"}}
 agents:
@@ -91,8 +106,10 @@ def exchange(
 
 
 @pytest.fixture(autouse=True)
-def level(carrier: Carrier, spare: Carrier) -> None:
-    """Begin every test with well-behaved carriers."""
+def level(carrier: Carrier, spare: Carrier, request: pytest.FixtureRequest) -> None:
+    """Begin every test with well-behaved carriers, and nothing heard yet."""
+    if "exchange" in request.fixturenames:
+        request.getfixturevalue("exchange").agent.heard.clear()
     for each in (carrier, spare):
         each.status, each.early, each.dead, each.answer_after_s = 200, False, False, 0.1
         each.requests.clear()

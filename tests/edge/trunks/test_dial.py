@@ -130,4 +130,6 @@ def test_the_trunks_are_shown(exchange: Exchange) -> None:
     assert "small  0 of 1 calls" in shown.stdout
     assert "a caller from no trunk: forbid" in shown.stdout
     trunks = json.loads(exchange.command("trunks", "--json").stdout)
-    assert [each["name"] for each in trunks["trunks"]] == ["carrier", "small", "busy", "pbx"]
+    assert [each["name"] for each in trunks["trunks"]] == [
+        *("carrier", "small", "busy", "plain", "stream", "pbx")
+    ]
