@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.bench.caller import Caller
@@ -54,7 +54,7 @@ def main() -> int:
     try:
         service.start()
         machine["engines"] = service.status()["engines"]
-        results = [bench.round(*each) for each in _rounds(args)]
+        results = [bench.round(*each) for each in _rounds(args).items()]
         presets = () if args.quick or args.no_sweep else PRESETS
         sweep = [bench.sweep(preset) for preset in presets]
     finally:
@@ -82,19 +82,27 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _rounds(args: argparse.Namespace) -> list[tuple[str, list[list[int]], float, bool]]:
-    """Return (name, callers at once in each pass, loss ratio, quick) of every round."""
+@dataclass(frozen=True)
+class Pass:
+    """Callers that talk at once."""
+
+    callers: tuple[int, ...]
+    quick: bool = False
+    loss_ratio: float = 0.0
+
+
+def _rounds(args: argparse.Namespace) -> dict[str, list[Pass]]:
+    """Return the passes of every round by its name."""
     loss = (args.loss or 0.0) / 100
-    if args.quick and not args.calls:
-        return [("1 call", [[0]], loss, True)]
-    counts = [int(each) for each in (args.calls or "1,2,3").split(",")]
-    rounds: list[tuple[str, list[list[int]], float, bool]] = []
+    counts = [int(each) for each in (args.calls or ("1" if args.quick else "1,2,3")).split(",")]
+    rounds: dict[str, list[Pass]] = {}
     for count in counts:
-        name = f"{count} call" + "s" * (count > 1)
-        passes = [[0], [1]] if count == 1 and not args.quick else [list(range(count))]
-        rounds.append((name, passes, loss, args.quick))
-        if count == 1 and not args.calls and args.loss is None:
-            rounds.append((f"1, {LOSS_RATIO:.0%} loss", [[2]], LOSS_RATIO, True))
+        passes = [Pass(tuple(range(count)), args.quick, loss)]
+        if count == 1 and not args.quick:
+            passes.append(Pass((1,), True, loss))  # a second voice
+        rounds[f"{count} call" + "s" * (count > 1)] = passes
+        if count == 1 and not args.quick and not args.calls and args.loss is None:
+            rounds[f"1, {LOSS_RATIO:.0%} loss"] = [Pass((2,), True, LOSS_RATIO)]
     return rounds
 
 
@@ -111,15 +119,14 @@ class Bench:
         self._folder = folder
         self._cuts: list[tuple[Round, str, Samples]] = []
 
-    def round(self, name: str, passes: list[list[int]], loss_ratio: float, quick: bool) -> Round:
-        """Let callers talk, those of one pass at once, and return everything measured."""
-        groups = [
-            [
-                (Caller(self._service, number, len(each), loss_ratio), caller_script(number, quick))
-                for number in each
-            ]
-            for each in passes
-        ]
+    def round(self, name: str, passes: list[Pass]) -> Round:
+        """Let the callers of each pass talk at once and return everything measured."""
+        groups = []
+        for each in passes:
+            count = len(each.callers)
+            callers = [Caller(self._service, no, count, each.loss_ratio) for no in each.callers]
+            scripts = [caller_script(number, each.quick) for number in each.callers]
+            groups.append(list(zip(callers, scripts, strict=True)))
         return self._run(name, groups)
 
     def sweep(self, preset: str) -> Round:

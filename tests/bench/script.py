@@ -115,7 +115,7 @@ def caller_script(number: int, quick: bool = False) -> list[Step]:
 def sweep_script(voice: str) -> list[Step]:
     """Return what is said to every preset: sentences with pauses, and questions without."""
     paused = [_paused(Kind.PAUSE, each, voice) for each in (*PAUSES, *MORE_PAUSES)]
-    asked = [_step(Kind.QUESTION, each, voice) for each in QUESTIONS[:4]]
+    asked = [_step(Kind.QUESTION, each, voice) for each in QUESTIONS[:2]]
     return [*paused, *asked]
 
 
