@@ -28,7 +28,7 @@ from agent.sessions import Sessions
 from agent.speech import SentenceStore, Speech
 from agent.tuning import tune
 from agent.waits import WatchedDialogue, WatchedRecognizer, WatchedTurnModel, WatchedVoice
-from agent.warm_up import learn_reviewed, rehearse
+from agent.warm_up import warm_up
 from media import ConfigError, CordboardError
 from media.config.model import AgentConfig, Config
 from media.link import Link, connect, listen
@@ -142,7 +142,8 @@ class AgentProcess:
             log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch.run())
-            group.create_task(self._warm_up_further())
+            personas = list(self._personas.values())
+            group.create_task(warm_up(personas, self._loaded(), lambda: not self._conversations))
 
     async def _load_all(self) -> None:
         self._engines = await self._load(self._config, self._report)
@@ -158,17 +159,6 @@ class AgentProcess:
         persona = Persona(name, config, speech, self._config.queues)
         await persona.warm_up(engines.language_model)
         return persona
-
-    async def _warm_up_further(self) -> None:
-        """Do what makes first answers faster, now that calls can be taken."""
-        personas = list(self._personas.values())
-        try:
-            for persona in personas:
-                await rehearse(persona, self._loaded())
-            for persona in personas:
-                await learn_reviewed(persona, lambda: not self._conversations)
-        except CordboardError as error:  # what fails here is tried again by the first call
-            log.warning("warm_up_failed", reason=str(error))
 
     async def _reload(self, link: Link, message: ReloadConfig, request_id: int | None) -> None:
         """Take over changed personas; conversations in progress keep theirs."""

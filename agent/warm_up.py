@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import structlog
 
 from agent.engines.base import ChatMessage
 from agent.loading import Engines
 from agent.persona import Persona
 from agent.streams import closing
+from media import CordboardError
 
 WARM_UP_TEXT = "Hello."
 _LOOK_S = 0.5
 """How often is looked whether the engines are free."""
+
+log = structlog.get_logger()
+
+
+async def warm_up(personas: Sequence[Persona], engines: Engines, idle: Callable[[], bool]) -> None:
+    """Do all of it, now that calls can be taken.
+
+    Args:
+        personas: who may be called.
+        engines: loaded.
+        idle: whether nobody is on the line.
+    """
+    try:
+        for persona in personas:
+            await rehearse(persona, engines)
+        for persona in personas:
+            await learn_reviewed(persona, idle)
+    except CordboardError as error:  # what fails here is tried again by the first call
+        log.warning("warm_up_failed", reason=str(error))
 
 
 async def rehearse(persona: Persona, engines: Engines) -> None:
@@ -31,6 +53,8 @@ async def rehearse(persona: Persona, engines: Engines) -> None:
         async for _ in pieces:
             pass
     dialogue.close()
+    async for _ in persona.speech.say(WARM_UP_TEXT):
+        pass
 
 
 async def learn_reviewed(persona: Persona, idle: Callable[[], bool]) -> None:

@@ -1,9 +1,10 @@
-"""Does the shipped persona answer from its facts, with the packaged language model."""
+"""Does the shipped persona answer from its facts, with the packaged language model: a sample."""
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from media import ConfigError
 from media.config.load import load_config
 from media.paths import models_dir
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "cordboard.yaml"
+
+PREFIXES = Path(tempfile.gettempdir()) / "cordboard-test-prefixes"
 
 KNOWN = [
     ("How long does the battery last?", "six months"),
@@ -168,38 +171,64 @@ def grade(outcome: Outcome, question: str, fact: str) -> bool:
     return good
 
 
-async def test_the_shipped_persona_answers_from_its_facts() -> None:
-    """Known questions get the right fact, unknown ones the honest sentence, goodbyes end."""
+def load_persona() -> tuple[Persona, Path]:
+    """Return the shipped persona and the packaged model's file."""
     config = load_config(DEPLOYED)
     try:
         choice = ModelStore(models_dir(config)).choose_language_model()
     except ConfigError as error:
         pytest.skip(str(error))
-    persona = Persona("support", config.agents["support"], Speech(SilentVoice()))
-    model = LlamaLanguageModel.load(choice.path, LlamaOptions(dialogues=1, prefixes=1))
-    known = [(await ask(persona, model, each), each, fact) for each, fact in KNOWN]
-    held_out = [(await ask(persona, model, each), each, fact) for each, fact in HELD_OUT]
-    unseen = [(await ask(persona, model, each), each, fact) for each, fact in UNSEEN]
-    unknown = [(await ask(persona, model, each), each) for each in UNKNOWN]
-    small = [(await ask(persona, model, each[0]), each) for each in SMALL_TALK]
-    model.close()
+    return Persona("support", config.agents["support"], Speech(SilentVoice())), choice.path
 
-    right = [grade(*each) for each in known]
-    right_held_out = [grade(*each) for each in held_out]
-    right_unseen = [grade(*each) for each in unseen]
-    honest = [outcome.source == "unknown" for outcome, _ in unknown]
-    for outcome, question in unknown:
-        print(f"{outcome.source:9} {question!r} -> {outcome.text!r}")
-    polite = [(o.source, o.then) == (each[1], each[2]) for o, each in small]
-    for outcome, each in small:
-        print(f"{outcome.source:9} {each[0]!r} -> {outcome.text!r}")
-    print(f"known {sum(right)}/{len(right)}, held out {sum(right_held_out)}/{len(right_held_out)}")
-    print(f"unseen {sum(right_unseen)}/{len(right_unseen)}")
-    print(f"unknown {sum(honest)}/{len(honest)}, ", end="")
-    print(f"small talk {sum(polite)}/{len(polite)}")
-    assert all(len(outcome.text.split()) <= 30 for outcome, *_ in known)
-    assert sum(right) >= 0.9 * len(right)
-    assert sum(right_held_out) >= 0.9 * len(right_held_out)
-    assert sum(right_unseen) >= 0.8 * len(right_unseen)
+
+async def ask_all(questions: Sequence[str]) -> list[Outcome]:
+    """Ask each question in a call of its own."""
+    persona, path = load_persona()
+    options = LlamaOptions(dialogues=1, prefixes=1, prefix_dir=PREFIXES)
+    model = LlamaLanguageModel.load(path, options)
+    try:
+        return [await ask(persona, model, each) for each in questions]
+    finally:
+        model.close()
+
+
+def needs_model(persona: Persona, question: str) -> bool:
+    """Say whether no reviewed text answers a question by itself."""
+    known = persona.fast_lane.match(question) or persona.knowledge.sure(question)
+    return known is None
+
+
+def test_what_reviewed_texts_answer_surely_is_right() -> None:
+    """No question of any list gets a wrong text at once, and none that no fact answers gets one."""
+    persona, _ = load_persona()
+    sure = 0
+    for question, fact in [*KNOWN, *HELD_OUT, *UNSEEN]:
+        found = persona.knowledge.sure(question)
+        if found is not None:
+            sure += 1
+            said = " ".join(split_words(persona.spoken(found.text)))
+            expected = [" ".join(split_words(each)) for each in fact.split("|")]
+            assert any(each in said for each in expected), (question, said)
+    assert sure >= 30
+    assert all(persona.knowledge.sure(each) is None for each in UNKNOWN)
+
+
+async def test_a_sample_of_questions_for_the_model_is_answered_from_the_facts() -> None:
+    """Every third question that needs the model gets the right fact, in few enough words."""
+    persona, _ = load_persona()
+    lists = [*KNOWN, *HELD_OUT, *UNSEEN]
+    sample = [each for each in lists if needs_model(persona, each[0])][::3]
+    outcomes = await ask_all([question for question, _ in sample])
+    right = [grade(outcome, *each) for outcome, each in zip(outcomes, sample, strict=True)]
+    print(f"sample {sum(right)}/{len(right)}")
+    assert sum(right) >= 0.8 * len(right)
+    assert all(len(outcome.text.split()) <= 30 for outcome in outcomes)
+
+
+async def test_what_is_not_known_is_said_honestly_and_small_talk_needs_no_model() -> None:
+    """Unknown things get the honest sentence, greetings and goodbyes the reviewed ones."""
+    outcomes = await ask_all([*UNKNOWN, *(each[0] for each in SMALL_TALK)])
+    honest = [each.source == "unknown" for each in outcomes[: len(UNKNOWN)]]
     assert sum(honest) >= 0.8 * len(honest)
-    assert all(polite)
+    small = zip(outcomes[len(UNKNOWN) :], SMALL_TALK, strict=True)
+    assert all((o.source, o.then) == (source, then) for o, (_, source, then) in small)
