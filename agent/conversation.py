@@ -280,7 +280,8 @@ class Conversation:
         if self._patience.leaving:
             self._patience.caller_says_goodbye(True, self._clock())
         if self._floor.taken and self._floor.may_be_interrupted:
-            self._floor.receive(SpeechHeard(onset_ns))
+            # the detector needs about 70 ms: the caller has been heard since before
+            self._floor.receive(SpeechHeard(self._listening.speech_since_ns(onset_ns)))
         self._partials = self._tasks.spawn(self._follow_partials())
 
     def _speech_paused(self, pause: int) -> None:
