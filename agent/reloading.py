@@ -46,6 +46,8 @@ async def reload_personas(
         raise ConfigError(missing)
     made = {name: await make(name, fresh.agents[name]) for name in changed}
     kept = {name: personas[name] for name in fresh.agents if name not in made}
+    for name, persona in kept.items():
+        persona.retune(fresh.agents[name].turn)  # the file's settings are back
     return dataclasses.replace(config, agents=fresh.agents), {**kept, **made}, tuple(changed)
 
 

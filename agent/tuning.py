@@ -1,6 +1,7 @@
 """Change turn settings while people talk: of one call, or of personas and all their calls.
 
-What is changed holds until the configuration is read again; then the file's settings are back.
+What is changed holds until the configuration is read again: then calls to come have the file's
+settings, and calls in progress keep theirs.
 """
 
 from __future__ import annotations

@@ -4,15 +4,24 @@ import pytest
 
 from agent.endpointing import PRESETS
 from agent.persona import Persona
+from agent.reloading import reload_personas
 from agent.speech import Speech
 from agent.tuning import in_words, tune
 from media import ConfigError
+from media.config.load import load_config
 from media.config.model import AgentConfig, TurnConfig
 from media.load_messages import TuneTurns
 from media.messages import CallId
-from tests.agent.fakes import FakeVoice
+from tests.agent.fakes import FakeActivity, FakeModel, FakeVoice
 
 pytestmark = pytest.mark.unit
+
+
+class Activity:
+    """Opens fake voice activity."""
+
+    def open(self) -> FakeActivity:
+        return FakeActivity()
 
 
 class Call:
@@ -90,3 +99,22 @@ def test_settings_are_told_with_the_presets_values() -> None:
     assert "preset=patient" in said
     assert "complete_ms=500" in said
     assert "incomplete_ms=1800" in said
+
+
+async def test_a_reload_brings_the_files_settings_back(tmp_path: Path) -> None:
+    """A persona that the file did not change loses what was tuned."""
+    path = tmp_path / "cordboard.yaml"
+    path.write_text(
+        "agents:\n  desk: {greeting: Hello., instructions: Be brief.}\ndialplan: [{agent: desk}]\n"
+    )
+    config = load_config(path)
+    personas = {"desk": persona("desk")}
+    tune(TuneTurns({"preset": "patient"}), personas, {})
+
+    async def make(name: str, config: AgentConfig) -> Persona:
+        raise AssertionError(f"{name} has not changed")
+
+    engines = Engines(Activity(), None, FakeModel({}))
+    _, kept, _ = await reload_personas(path, config, engines, personas, make)
+    assert kept["desk"].config.turn == TurnConfig()
+    assert kept["desk"].timing.complete_ms == resolve_timing(TurnConfig()).complete_ms
