@@ -30,7 +30,7 @@ from edge.call_task import CallTask
 from edge.outbound import OutboundLegs
 from edge.records.columns import Parties, new_call_id
 from edge.trunks.bridge import Route
-from edge.trunks.connecting import DIALLABLE, RING_TIMEOUT_S
+from edge.trunks.connecting import DIALLABLE, NO_SRTP, RING_TIMEOUT_S
 from edge.trunks.conversation import Conversation
 from edge.trunks.messages import CallPlaced, PlaceCall
 from edge.trunks.routed import Routed
@@ -51,6 +51,7 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
+from media.config.trunks import Srtp
 from media.messages import CallId, Message
 
 log = structlog.get_logger()
@@ -217,6 +218,8 @@ class Dialling:
             raise RemoteError(f"no agent {asked.agent}; known: {known}", 404)
         if (why := self._closed()) is not None:
             raise RemoteError(why, 503)
+        if routing.trunk(trunk).srtp is Srtp.REQUIRED:
+            raise RemoteError(NO_SRTP, 488)
         number = routing.numbers[trunk].receive(asked.to)
         if not DIALLABLE.match(number):
             raise RemoteError(f"{asked.to} is no number", 484)

@@ -19,14 +19,14 @@ import structlog
 from edge.call_events import EndReason, Party, Termination
 from edge.call_parts import CallTimers
 from edge.dialplan.plan import Action
-from edge.trunks.connecting import RING_TIMEOUT_S, Connector
+from edge.trunks.connecting import NO_SRTP, RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
 from edge.trunks.recognition import host_of
 from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
 from media.config.model import Config, Front
-from media.config.trunks import Dtmf
+from media.config.trunks import Dtmf, Srtp
 from media.messages import CallId
 
 IDENTITY_HEADER = "x-cordboard-identity"
@@ -114,6 +114,9 @@ class Intake:
         )
         if trunk is None:
             return Taken(routed, offered, None, None)
+        if routing.trunk(trunk).srtp is Srtp.REQUIRED:
+            refusal = Termination(Party.SYSTEM, 488, EndReason.UNACCEPTABLE, NO_SRTP)
+            return Taken(routed, offered, refusal, None)
         full = self.connector.use.begin(trunk, time.monotonic_ns())
         if full is None:
             return Taken(routed, offered, None, trunk)

@@ -44,6 +44,11 @@ trunks:
     dtmf: info
     session_timers: {{mode: supported, expires_s: 120, min_s: 100}}
     rel100: "off"
+  secret:
+    sources: 127.0.0.5
+    servers: ["127.0.0.1:{carrier.port}"]
+    srtp: required
+    qualify: {{interval_s: 0}}
   stream:
     servers: ["127.0.0.1:{TCP_PORT}"]
     transport: tcp
@@ -67,6 +72,7 @@ dialplan:
     trunk: carrier
     on_failure: {{announce: {SOUND}}}
   - {{name: plain, match: {{called: "+4930800"}}, number: "+4930800", trunk: plain}}
+  - {{name: secret, match: {{called: "+4930901"}}, number: "+4930901", trunk: secret}}
   - {{name: stream, match: {{called: "+4930900"}}, number: "+4930900", trunk: stream}}
   - {{name: people, match: {{called: "+4930600"}}, queue: people}}
   - {{name: again, match: {{called: "+4930700"}}, number: "+4930200"}}

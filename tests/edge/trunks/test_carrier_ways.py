@@ -161,3 +161,13 @@ def test_keys_in_audio_reach_the_far_end_as_it_wants_them(
         while not carrier.digits and time.monotonic() < deadline:
             time.sleep(0.02)
     assert set(carrier.digits) == {7}
+
+
+@pytest.mark.parametrize(("number", "source"), [("+4930901", "127.0.0.1"), ("100", "127.0.0.5")])
+def test_a_trunk_that_requires_srtp_carries_nothing_in_the_clear(
+    exchange: Exchange, carrier: Carrier, number: str, source: str
+) -> None:
+    """Out and in: 488, and no INVITE with plain RTP leaves."""
+    with calling(exchange.port, number, source=source) as caller:
+        assert caller.call().status == 488
+    assert carrier.seen("INVITE") == []

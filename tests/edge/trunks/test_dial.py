@@ -131,5 +131,5 @@ def test_the_trunks_are_shown(exchange: Exchange) -> None:
     assert "a caller from no trunk: forbid" in shown.stdout
     trunks = json.loads(exchange.command("trunks", "--json").stdout)
     assert [each["name"] for each in trunks["trunks"]] == [
-        *("carrier", "small", "busy", "plain", "stream", "pbx")
+        *("carrier", "small", "busy", "plain", "secret", "stream", "pbx")
     ]
