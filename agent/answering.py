@@ -238,11 +238,11 @@ class Answering:
 
     async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
         """Let the model say whether the caller needs one of the queues that it may use."""
-        queues = self._tool.candidates(words) if self._allowance.model else []
+        persona = self._persona
+        queues = self._tool.candidates(words, persona.knowledge) if self._allowance.model else []
         if not queues:
             return None
-        question = ChatMessage("user", self._tool.question(words, queues))
-        messages = [*self._persona.prefix, *history, question]
+        messages = [*persona.prefix, *history, *self._tool.dialogue(words, queues)]
         tokens = self._dialogue.generate(
             messages, max_tokens=MAX_TOKENS, grammar=self._tool.grammar(queues)
         )

@@ -161,6 +161,11 @@ class Knowledge:
         rivals = [each for each in found[1:] if each.score >= RIVAL_SCORE * best.score]
         return best if all(_say_the_same(best.text, each.text) for each in rivals) else None
 
+    def shared(self, question: str) -> list[int]:
+        """Return how many of the question's meaningful words each entry has, in their order."""
+        asked = set(self.read(question))
+        return [sum(each in entry.stems for each in asked) for entry in self._entries]
+
     def knows(self, word: str) -> bool:
         """Say whether any entry has this word."""
         return stem(word) in self._weights

@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent.engines.base import ChatMessage
 from agent.guard import numbers
 from agent.knowledge import Knowledge, content_stems
 
 NONE = "none"
 REASON_LETTERS = 60
-EVIDENCE_COVERAGE = 0.25
-"""So much of the meaning of the caller's words in a queue's description, and it may be meant."""
+EVIDENCE_SHARE = 0.33
+"""So many of the caller's meaningful words in a queue's description, and it may be meant."""
 MAX_TOKENS = 40
 _MARKER = re.compile(r"<\s*transfer\b[^<>]*?/?\s*>", re.IGNORECASE)
 _FIELD = re.compile(r"(\w+)\s*=\s*[\"']([^\"'<>]*)[\"']")
@@ -45,25 +46,40 @@ class TransferTool:
         self._names = list(transfers)
         self._uses = Knowledge(list(transfers.values()))
 
-    def candidates(self, words: str) -> list[str]:
-        """Return the queues that the caller's words may be about, likeliest first."""
-        if not self._names or not content_stems(words):
-            return []
-        found = self._uses.find(words)
-        return [self._names[each.index] for each in found if each.coverage >= EVIDENCE_COVERAGE]
+    def candidates(self, words: str, known: Knowledge) -> list[str]:
+        """Return the queues that the caller's words may be about, likeliest first.
 
-    def question(self, words: str, queues: list[str]) -> str:
-        """Return the prompt that lets the model decide; one example shows each answer."""
-        uses = "\n".join(f"{name}: {self._transfers[name]}" for name in queues)
-        first = queues[0]
-        return (
-            f"Queues of people:\n{uses}\n"
-            "If the caller needs one of them, answer with its marker, else with none.\n"
-            f'Caller: {self._transfers[first]}\n<transfer queue="{first}" '
-            f'reason="{_clean(self._transfers[first])}"/>\n'
-            f"Caller: How are you?\n{NONE}\n"
-            f"Caller: {words}"
-        )
+        Args:
+            words: the caller's.
+            known: what the agent can answer itself; words that have more in common with that are
+                no reason for a person.
+        """
+        asked = len(set(content_stems(words)))
+        if not self._names or not asked:
+            return []
+        shared = self._uses.shared(words)
+        least = max([1, *known.shared(words)])
+        ranked = sorted(range(len(shared)), key=lambda each: -shared[each])
+        return [
+            self._names[each]
+            for each in ranked
+            if shared[each] >= least and shared[each] >= EVIDENCE_SHARE * asked
+        ]
+
+    def dialogue(self, words: str, queues: list[str]) -> list[ChatMessage]:
+        """Return the messages that let the model decide; they show it both answers."""
+        uses = "; ".join(f"{name}: {self._transfers[name]}" for name in queues)
+        asked = f"Which queue of people does the caller need? {uses}."
+        messages = [
+            ChatMessage("user", f"{asked} Answer with its marker, or none.\nCaller: How are you?"),
+            ChatMessage("assistant", NONE),
+        ]
+        for name in queues:
+            example = _clean(self._transfers[name].split(",")[0])
+            marker = f'<transfer queue="{name}" reason="{example}"/>'
+            messages.append(ChatMessage("user", f"Caller: {example}"))
+            messages.append(ChatMessage("assistant", marker))
+        return [*messages, ChatMessage("user", f"Caller: {words}")]
 
     def grammar(self, queues: list[str]) -> str:
         """Return GBNF that allows the markers of these queues and "none"."""

@@ -403,3 +403,46 @@ def test_a_second_stall_asks_a_person_although_a_fact_is_known() -> None:
     assert not healthy.gave_up(fact_known=True)
     assert Handover("support", replace(PERSONA, limits=AgentLimits())).gave_up(fact_known=False)
     assert not Handover(None, PERSONA).gave_up(fact_known=False)
+
+
+TOOL_PERSONA = replace(
+    PERSONA, transfers={"sales": "an offer for many devices, a business, an apartment building"}
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "handed_over"),
+    [
+        ('<transfer queue="sales" reason="apartment building"/>', True),
+        ('<transfer queue="director" reason="apartment building"/>', False),
+        ("none", False),
+    ],
+)
+def test_the_model_may_put_a_caller_through_to_its_queues(written: str, handed_over: bool) -> None:
+    """The marker is obeyed for a queue that the persona allows, refused for others, not spoken."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.answers["apartment"] = written
+        await phone.say("We want an offer for our apartment building.", 1_800)
+        await phone.until_quiet()
+
+    phone = hold_call(script, TOOL_PERSONA)
+    found = [(each.queue, each.reason) for each in wishes(phone)]
+    assert found == ([("sales", "apartment building")] if handed_over else [])
+    assert said(phone) == [TEXTS.connecting if handed_over else PERSONA.unknown]
+
+
+def test_a_marker_that_nobody_asked_for_is_not_spoken() -> None:
+    """A model that writes a marker into an ordinary answer puts nobody through."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.answers["months"] = (
+            'The battery lasts about six months. <transfer queue="sales" reason="battery"/>'
+        )
+        await phone.say("How many months does one last?", 1_500)
+        await phone.until_quiet()
+
+    phone = hold_call(script, TOOL_PERSONA)
+    assert wishes(phone) == []
+    assert said(phone) == ["The battery lasts about six months."]
+    assert "<" not in " ".join(phone.voice.spoken)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.knowledge import Knowledge
 from agent.tool_call import REASON_LETTERS, MarkerFilter, ToolCall, TransferTool
 
 pytestmark = pytest.mark.unit
@@ -14,6 +15,9 @@ TOOL = TransferTool(
 )
 
 
+KNOWN = Knowledge(["To charge the battery, plug in the cable.", "The chime costs 25 dollars."])
+
+
 @pytest.mark.parametrize(
     ("words", "queues"),
     [
@@ -21,6 +25,7 @@ TOOL = TransferTool(
         ("I need a copy of my invoice", ["billing"]),
         ("we want an offer for our apartment building", ["sales"]),
         ("How long does the battery last?", []),
+        ("how do I charge the battery", []),
         ("the doorbell does not ring", []),
         ("", []),
     ],
@@ -29,7 +34,7 @@ def test_only_words_that_are_about_a_queue_lead_to_the_question(
     words: str, queues: list[str]
 ) -> None:
     """The model is not asked about queues that the caller did not come near."""
-    assert TOOL.candidates(words) == queues
+    assert TOOL.candidates(words, KNOWN) == queues
 
 
 @pytest.mark.parametrize(
@@ -100,6 +105,7 @@ def test_the_grammar_names_the_queues() -> None:
 
 def test_the_question_shows_both_answers() -> None:
     """One example of each, and the caller's words last."""
-    question = TOOL.question("I was charged twice", ["billing"])
-    assert '<transfer queue="billing"' in question and "\nnone\n" in question
-    assert question.endswith("Caller: I was charged twice")
+    messages = TOOL.dialogue("I was charged twice", ["billing"])
+    answers = [each.text for each in messages if each.role == "assistant"]
+    assert answers[0] == "none" and answers[1].startswith('<transfer queue="billing"')
+    assert messages[-1].text == "Caller: I was charged twice"
