@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from agent.endpointing import PRESETS
+from agent.endpointing import PRESETS, resolve_timing
+from agent.loading import Engines
 from agent.persona import Persona
 from agent.reloading import reload_personas
 from agent.speech import Speech
