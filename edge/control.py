@@ -143,7 +143,9 @@ class Control:
         metrics = Metrics()
         self._clients.observe(metrics.receive)
         self._page = MetricsPage(
-            config.metrics, metrics, lambda: ask_all(self.status, self._media, self._agent)
+            config.metrics,
+            metrics,
+            lambda: ask_all(self.status, self._media, self._agent, self._transfers.desk.serve),
         )
         placing = trunk_workers(config) + people_workers(config)
         self._workers = Workers(

@@ -22,10 +22,12 @@ from prometheus_client.registry import Collector
 from edge.call_surroundings import Asked
 from edge.client_messages import Status
 from edge.metrics import Metrics
+from edge.metrics_queues import queue_figures
+from edge.queues.messages import QueueStatus, QueueStatusRequest
 from media import RemoteError
 from media.config.watch import MetricsConfig
 from media.load_messages import AgentFigures, AgentFiguresRequest
-from media.messages import MediaStatus, MediaStatusRequest
+from media.messages import MediaStatus, MediaStatusRequest, Message
 
 ASK_TIMEOUT_S = 1.0
 SCRAPE_TIMEOUT_S = 3.0
@@ -40,10 +42,16 @@ class Now:
     status: Status
     media: MediaStatus | None
     agent: AgentFigures | None
+    queues: QueueStatus | None = None
 
 
-async def ask_all(status: Callable[[], Status], media: Asked, agent: Asked) -> Now:
-    """Ask every process how it is."""
+async def ask_all(
+    status: Callable[[], Status],
+    media: Asked,
+    agent: Asked,
+    queues: Callable[[Message], Awaitable[Message]],
+) -> Now:
+    """Ask every process, and the queues' desk, how they are."""
 
     async def ask_media() -> MediaStatus | None:
         try:
@@ -60,7 +68,10 @@ async def ask_all(status: Callable[[], Status], media: Asked, agent: Asked) -> N
         return answer if isinstance(answer, AgentFigures) else None
 
     of_media, of_agent = await asyncio.gather(ask_media(), ask_agent())
-    return Now(status(), of_media, of_agent)
+    of_queues = await queues(QueueStatusRequest())
+    return Now(
+        status(), of_media, of_agent, of_queues if isinstance(of_queues, QueueStatus) else None
+    )
 
 
 class NowCollector(Collector):
@@ -118,6 +129,8 @@ def figures(now: Now) -> Iterator[Metric]:
         yield from _media(now.media)
     if now.agent is not None:
         yield from _agent(now.agent)
+    if now.queues is not None:
+        yield from queue_figures(now.queues)
 
 
 def _workers(status: Status) -> Iterator[Metric]:

@@ -21,6 +21,13 @@ from edge.client_messages import (
 )
 from edge.metrics import Metrics
 from edge.metrics_now import MetricsPage, Now, ask_all, usage
+from edge.queues.messages import (
+    PersonView,
+    QueueStatus,
+    QueueStatusRequest,
+    QueueView,
+    WaitingView,
+)
 from media.config.watch import MetricsConfig
 from media.link import LinkClosedError
 from media.load_messages import AgentFigures, AgentFiguresRequest
@@ -41,6 +48,16 @@ STATUS = Status(
     ),
 )
 MEDIA = MediaStatus(2, 240, 8, 1.5, 17)
+QUEUES = QueueStatus(
+    (
+        QueueView(
+            *("support", True, "longest_idle", ("anna", "ben")),
+            (WaitingView(CallId("a"), 1, 42), WaitingView(CallId("b"), 2, 7)),
+            *(10, 7, 2, 1, 0.8, 20.0, 12.5),
+        ),
+    ),
+    (PersonView("anna", "101", "busy", 3, 4), PersonView("ben", "102", "idle", 9, 3)),
+)
 AGENT = AgentFigures(2, 1, 3, 4.0, 25.0, {"recognizer": 310.0})
 
 
@@ -66,6 +83,12 @@ class Process:
         return self.answer
 
 
+async def desk(message: Message) -> Message:
+    """Answer as the queues' desk."""
+    assert isinstance(message, QueueStatusRequest)
+    return QUEUES
+
+
 @asynccontextmanager
 async def page(
     metrics: Metrics, media: Message | None, agent: Message | None
@@ -74,7 +97,7 @@ async def page(
     port = free_port()
 
     async def gather() -> Now:
-        return await ask_all(lambda: STATUS, Process(media), Process(agent))
+        return await ask_all(lambda: STATUS, Process(media), Process(agent), desk)
 
     running = asyncio.create_task(MetricsPage(MetricsConfig(port=port), metrics, gather).run())
     await asyncio.sleep(0.05)
@@ -124,6 +147,18 @@ async def test_a_scrape_shows_calls_workers_media_and_load() -> None:
     assert found["cordboard_agent_loop_lag_seconds"] == 0.004
     assert found["cordboard_cpu_pressure_ratio"] == 0.25
     assert found["cordboard_engine_wait_seconds engine=recognizer"] == 0.31
+
+
+async def test_a_scrape_shows_queues_and_people() -> None:
+    """Waiting callers, opening, service level, callers so far, and what people do."""
+    async with page(Metrics(), MEDIA, AGENT) as url:
+        found = await samples(url)
+    assert found["cordboard_queue_waiting queue=support"] == 2
+    assert found["cordboard_queue_longest_wait_seconds queue=support"] == 42
+    assert found["cordboard_queue_open queue=support"] == 1
+    assert found["cordboard_queue_service_level_ratio queue=support"] == 0.8
+    assert found["cordboard_queue_callers_total queue=support what=abandoned"] == 2
+    assert found["cordboard_people state=busy"] == 1
 
 
 async def test_a_process_that_is_down_is_left_out() -> None:
