@@ -49,3 +49,52 @@ def test_forms_of_a_word_share_a_stem() -> None:
     """Plural, -ing and -ation forms are the same word."""
     assert stem("batteries") == stem("battery")
     assert stem("installation") == stem("installing") == stem("install")
+
+
+TEXTS = (
+    "The battery lasts about six months on one charge.",
+    "A spare battery costs 29 dollars in our shop.",
+    "The warranty is two years from the day of purchase.",
+    "The warranty does not cover water damage or theft.",
+    "We are closed on Sunday and on public holidays.",
+    "The night vision reaches eight meters in the dark.",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("What does a spare battery cost?", 1),
+        ("What does the night vision reach?", 5),
+        ("Is water damage covered by the warranty?", 3),
+    ],
+)
+def test_a_question_is_sure_when_one_text_explains_all_of_it(question: str, fact: int) -> None:
+    """Every word that carries meaning is in one text, and no other comes near it."""
+    found = Knowledge(TEXTS).sure(question)
+    assert found is not None and found.text == TEXTS[fact]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does a spare battery for my hedgehog cost?",
+        "Is anything except water damage covered?",
+        "Is it?",
+        "Warranty.",
+        "Who won the game?",
+    ],
+)
+def test_a_question_is_not_sure_when_anything_is_left_open(question: str) -> None:
+    """An unknown word, an exception, no content or two texts alike: the model decides."""
+    assert Knowledge(TEXTS).sure(question) is None
+
+
+def test_two_texts_that_say_the_same_are_no_rivals() -> None:
+    """A fact and the reviewed answer made from it score alike; one of them is said."""
+    question = "How far does the night vision reach in the dark?"
+    reviewed = "The night vision reaches eight meters in the dark."
+    found = Knowledge(TEXTS, [(question, reviewed)]).sure(question)
+    assert found is not None and "eight meters" in found.text
+    other = Knowledge(TEXTS, [(question, "Please look into the manual.")]).find(question)
+    assert len(other) == 2

@@ -106,3 +106,27 @@ def test_an_answer_that_came_during_the_filler_is_not_given_up() -> None:
     core.answer_came()
     core.filler_played(2_500 * MS)
     assert core.receive_tick(20_000 * MS) == []
+
+
+def test_an_answer_that_runs_dry_is_given_up_without_a_filler() -> None:
+    """Silence within an answer is counted from its last sample; more audio moves the count."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    core.answer_came()
+    core.answer_runs_dry(2_000 * MS)
+    assert core.next_deadline_ns() == (2_000 + GIVE_UP_MS) * MS
+    core.answer_runs_dry(3_000 * MS)
+    assert core.receive_tick((2_000 + GIVE_UP_MS) * MS) == []
+    assert core.receive_tick((3_000 + GIVE_UP_MS) * MS) == [Action.GIVE_UP]
+
+
+def test_nothing_falls_due_while_the_caller_is_heard_out() -> None:
+    """Who speaks is not told to wait; the count goes on from the end of the speech."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    core.hears(True, 1_000 * MS)
+    assert core.next_deadline_ns() is None
+    assert core.receive_tick(FILLER_MS * MS) == []
+    core.hears(False, 2_500 * MS)
+    assert core.next_deadline_ns() == (2_500 + FILLER_MS) * MS
+    assert core.receive_tick((2_500 + FILLER_MS) * MS) == [Action.FILL]

@@ -86,3 +86,23 @@ def test_what_was_heard_is_a_beginning_of_what_was_said(texts: list[str], heard:
     playback.cleared(clip.number, heard, 2)
     words = clip.heard_text().split()
     assert words == clip.text.split()[: len(words)]
+
+
+def test_a_clip_that_is_still_growing_says_when_it_falls_silent() -> None:
+    """Start and length say when; more audio, a hold and a late part move it; the end clears it."""
+    playback = Playback()
+    clip = playback.open("model")
+    playback.append(clip, "one", 8_000)
+    assert clip.dry_ns is None
+    playback.started(clip.number, 1_000_000_000)
+    assert clip.dry_ns == 2_000_000_000
+    playback.append(clip, "two", 4_000, 1_500_000_000)
+    assert clip.dry_ns == 2_500_000_000
+    playback.held(clip.number, 6_000)
+    assert clip.dry_ns is None
+    playback.resumed(5_000_000_000)
+    assert clip.dry_ns == 5_750_000_000
+    playback.append(clip, "three", 8_000, 7_000_000_000)
+    assert clip.dry_ns == 8_000_000_000
+    clip.ended = True
+    assert clip.dry_ns is None
