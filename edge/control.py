@@ -252,6 +252,7 @@ class Control:
         """
         answer = await self._reloading.reload(asked)
         self._go_by(self._trunks.routing)
+        self._workers.set_callers(self._config.limits.calls, self._retry_after_s())
         self._on_change()
         return answer
 

@@ -153,6 +153,11 @@ class Pool:
         self._open = is_open
         return [self._set_limit(each) for each in self.places if self._takes_callers(each)]
 
+    def set_callers(self, callers: int | None) -> list[Action]:
+        """Take another limit; callers in progress stay, however many they are."""
+        self._callers = callers
+        return [self._set_limit(each) for each in self.places if self._takes_callers(each)]
+
     @property
     def callers(self) -> int:
         """Callers in progress, by the legs that hold slots."""

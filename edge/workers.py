@@ -138,6 +138,11 @@ class Workers:
         if place < len(self.pool.places):
             self.send(WorkerKey(place, self.pool.places[place].generation), message)
 
+    def set_callers(self, callers: int | None, retry_after_s: int) -> None:
+        """Go by another limit of callers."""
+        self.retry_after_s = retry_after_s
+        self._apply(self.pool.set_callers(callers))
+
     def open(self, is_open: bool, retry_after_s: int) -> None:
         """Take callers, or refuse them all."""
         self.retry_after_s = retry_after_s

@@ -94,6 +94,11 @@ class Gate:
     _networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = field(default_factory=list)
     _known: dict[str, bool] = field(default_factory=dict)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody passes."""
+        return self.rules.policy is UnknownSource.ACCEPT and not self.rules.challenge
+
     def set_rules(self, rules: GateRules) -> None:
         """Take over new rules; what sources did is kept."""
         self.rules = rules
@@ -116,7 +121,7 @@ class Gate:
             now_ns: monotonic.
         """
         rules = self.rules
-        if rules.policy is UnknownSource.ACCEPT and not rules.challenge:
+        if self.is_open:
             return Ruling(Admit.PASS)
         if self._is_known(address) or self.known_call(sip_call_id):
             return Ruling(Admit.PASS)

@@ -205,6 +205,8 @@ class Guard:
 
     def decide(self, message: str, source: str) -> Response | None:
         """Return the refusal of a request, None where it is let in."""
+        if self._gate.is_open:
+            return None
         text = parse_message(message)
         address = host_of(source)
         ruling = self._gate.receive(

@@ -104,3 +104,14 @@ def test_restarts_are_spaced_out() -> None:
     assert [backoff.wait_ms(1) for _ in range(7)] == [0, 500, 1_000, 2_000, 4_000, 5_000, 5_000]
     backoff.started(0)
     assert backoff.wait_ms(30_000 * MS) == 0
+
+
+def test_another_limit_is_told_to_those_who_take_callers() -> None:
+    """A reload changes the limit of a ready worker at once, and of the pool."""
+    pool = Pool(1, 3)
+    pool.pass_time(0)
+    pool.open(True)
+    pool.receive_ready(0, 1, UaReady(4, 3, 5060, 5060, "2.15"), 0)
+    assert pool.set_callers(1) == [SetLimit(0, 1)]
+    assert pool.limit == 1
+    assert pool.set_callers(None) == [SetLimit(0, 3)]

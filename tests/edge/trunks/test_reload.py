@@ -107,6 +107,19 @@ def test_limits_count_the_calls_that_were_there_before(fresh: Exchange) -> None:
     assert status_of(fresh, "100") == 200
 
 
+def test_the_limit_of_the_service_can_be_changed(fresh: Exchange) -> None:
+    """With one caller allowed the second gets 503 and the new Retry-After."""
+    text = fresh.path.read_text()
+    fresh.path.write_text(text.replace("{retry_after_s: 7}", "{retry_after_s: 9, calls: 1}"))
+    done = fresh.command("reload")
+    assert done.stdout == "limits\n"
+    with calling(fresh.port) as caller:
+        assert caller.call().status == 200
+        with calling(fresh.port) as second:
+            answer = second.call()
+        assert (answer.status, answer.header("retry-after")) == (503, "9")
+
+
 def resident_kb(pid: int) -> int:
     fields = Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * 4
