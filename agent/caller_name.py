@@ -21,7 +21,7 @@ _SPEAKING = re.compile(rf"\b({_WORD}(?:\s+{_WORD})?)\s+(?:speaking|is calling|is
 _ENDS = frozenset(
     split_words(
         "calling speaking from and i here the a an about with but my we because again for at of or "
-        "so is was have has it this that not you your in on"
+        "so is was have has it this that not you your in on uh um er yes no please"
     )
 )
 _NEVER = frozenset(

@@ -94,7 +94,7 @@ def summarize(
         return Summary(f"{who} asks for a person and gave no reason.", "asks for a person", False)
     parts = [f"{name or 'The caller'} says:"]
     reason = _sentence("; ".join(each.text for each in chosen))
-    parts.append(room.fit(reason, room.words - len(parts[0].split())))
+    parts.append(room.fit(parts[0], reason))
     tried = _tried(said, idle)
     told = f"Told: {tried}." if tried else "I had no answer."
     if room.holds(" ".join([*parts, told])):
@@ -114,9 +114,10 @@ class _Room:
         letters = len(text) + (DIGIT_LETTERS - 1) * digits
         return letters <= self._letters and len(text.split()) <= self.words
 
-    def fit(self, text: str, words: int) -> str:
-        """Cut a text to so many words, and to fewer where they are long."""
-        while words > 1 and not self.holds(_cut(text, words)):
+    def fit(self, before: str, text: str) -> str:
+        """Cut a text so that it can be said after ``before``; never to nothing."""
+        words = max(1, self.words - len(before.split()))
+        while words > 1 and not self.holds(f"{before} {_cut(text, words)}"):
             words -= 1
         return _sentence(_cut(text, words))
 

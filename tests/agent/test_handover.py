@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from agent.answering import Answer, Answering
 from agent.handover import Handover, choose_queue
+from agent.persona import Persona
+from agent.speech import Speech
 from media.config.handover import HandoverConfig
+from media.config.load import load_config
 from media.config.model import AgentConfig, AgentLimits, FastLaneConfig
 from media.messages import (
     ClearPlayback,
@@ -14,9 +19,11 @@ from media.messages import (
     Speaker,
     TransferRequested,
 )
-from tests.agent.fakes import MS, Phone, now_ns, run_virtual
+from tests.agent.fakes import MS, FakeModel, FakeVoice, Phone, now_ns, run_virtual
 
 pytestmark = pytest.mark.unit
+
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "cordboard.yaml"
 
 PERSONA = AgentConfig(
     greeting="Hello, how can I help?",
@@ -446,3 +453,26 @@ def test_a_marker_that_nobody_asked_for_is_not_spoken() -> None:
     assert wishes(phone) == []
     assert said(phone) == ["The battery lasts about six months."]
     assert "<" not in " ".join(phone.voice.spoken)
+
+
+@pytest.mark.parametrize(
+    ("queues", "source", "then"),
+    [((), "fast_lane", "listen"), (("support",), "handover", "transfer:support")],
+)
+def test_the_shipped_persona_promises_nobody_who_is_not_there(
+    queues: tuple[str, ...], source: str, then: str
+) -> None:
+    """With a queue ``support`` "agent please" leads there, else the honest sentence is said."""
+
+    async def ask() -> Answer:
+        config = load_config(DEPLOYED).agents["support"]
+        persona = Persona("support", config, Speech(FakeVoice()), queues)
+        answer = Answer("Agent please.", 0)
+        answering = Answering(
+            persona, FakeModel({}), now_ns, handover=Handover(persona.human_queue, config)
+        )
+        await answering.fill(answer, [], "", lambda _: None)
+        return answer
+
+    answer = run_virtual(ask())
+    assert (answer.source, answer.then) == (source, then)
