@@ -427,6 +427,11 @@ class Worker:
         changed, self._changed = self._changed, []
         for leg in changed:
             leg.settle()
+        for leg in changed:
+            if leg.gone and leg.isActive():
+                # A new call has taken the slot already, in the same poll. pjsua2's destructor goes
+                # by the slot's number: it would hang up that call with 603. So it must not run.
+                leg.this.disown()
         # dropping the last reference runs the destructor, so never inside a callback
         self._legs = {number: leg for number, leg in self._legs.items() if not leg.gone}
         self._refused_legs = [leg for leg in self._refused_legs if not leg.gone]

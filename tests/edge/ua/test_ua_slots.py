@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaInvite, UaSettings
@@ -14,17 +16,19 @@ def test_a_slot_that_is_taken_again_in_the_same_moment() -> None:
         port = worker.ready().udp_port
         calls = [Peer(port) for _ in range(2)]
         legs = {peer: answered(worker, peer) for peer in calls}
-        for turn in range(12):
-            # pjsua2 takes slots in turn: two calls that it refuses bring it back to the first
-            for _ in range(0 if turn % 2 else 2):
+        for turn in range(32):
+            # pjsua2 takes slots in turn: calls that it refuses move it on, to every one in time
+            for _ in range(turn % 4):
                 refused = Peer(port)
                 refused.request("INVITE", offer(formats="18"))
                 assert refused.response(worker).status == 488
                 refused.request("ACK", same_branch=True)
                 refused.close()
             old, new = calls.pop(0), Peer(port)
+            worker.process.send_signal(signal.SIGSTOP)
             old.request("BYE")
             new.request("INVITE", offer())
+            worker.process.send_signal(signal.SIGCONT)
             leg = worker.wait(UaInvite, where=lambda m, new=new: m.sip_call_id == new.call_id).leg
             worker.send(UaAnswer(leg, "127.0.0.1", 21_800))
             response = new.response(worker)
