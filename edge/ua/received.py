@@ -29,7 +29,7 @@ _PRIORITY = 24
 """After the transaction layer (16), which keeps repeated requests, before the dialogs (32)."""
 _LARGEST_BYTES = 128 * 1024
 """No build keeps more of one message than this."""
-_PROBE_S = 1.0
+_PROBE_S = 3.0
 _NAME = b"mod-cordboard"
 _TRANSPORT_OFFSET = ctypes.sizeof(ctypes.c_void_p)
 """``tp_info.transport``, the second pointer of ``pjsip_rx_data``."""
