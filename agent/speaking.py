@@ -117,7 +117,8 @@ class Speaking:
         """Fall silent for good; return when the last packet left."""
         up_to = self.playback.last_number
         held, self.held = self.held, False
-        reply = await self._media.request(ClearPlayback(self._stream))
+        # a looping file is edge's hold music: it may have begun meanwhile
+        reply = await self._media.request(ClearPlayback(self._stream, keep_loop=True))
         if held:
             self._media.send(ResumePlayback(self._stream))
         if not isinstance(reply, PlaybackCleared):

@@ -225,6 +225,7 @@ class FakeMedia:
         self.conversation: Conversation | None = None
         self.paused = False
         self.gone = False
+        self.clears: list[ClearPlayback] = []
         self.packets: list[tuple[int, int]] = []
         """(time, clip) of every packet that carried speech."""
         self._queue: dict[int, int] = {}
@@ -255,6 +256,7 @@ class FakeMedia:
             self.paused = True
             return reply
         if isinstance(message, ClearPlayback):
+            self.clears.append(message)
             self._closed.update(self._queue)
             self._queue.clear()
             return reply

@@ -476,3 +476,16 @@ def test_the_shipped_persona_promises_nobody_who_is_not_there(
 
     answer = run_virtual(ask())
     assert (answer.source, answer.then) == (source, then)
+
+
+def test_hold_music_is_never_cleared_by_the_conversation() -> None:
+    """Edge may start its music in the moment in which the agent clears its own words."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
+        phone.conversation.press("0")
+        await phone.until(lambda: bool(wishes(phone)))
+
+    phone = hold_call(script)
+    assert phone.media.clears and all(each.keep_loop for each in phone.media.clears)
