@@ -435,6 +435,30 @@ async def test_loading_models_is_said(tmp_path: Path) -> None:
     await rig.finish()
 
 
+async def test_too_much_load_refuses_new_calls_and_keeps_the_others(rig: Rig) -> None:
+    """While the agent refuses, INVITEs get 503 with the limit's Retry-After; who talks goes on."""
+    leg = await rig.talk()
+    rig.agent.send(AgentStatus(True, "all there", ladder="refuse_calls", refusing=True))
+    await until(lambda: rig.control.status().ladder == "refuse_calls")
+    status = rig.control.status()
+    assert not status.ready
+    assert "load" in status.reason
+    assert "refuse calls" in as_text(status)
+    limit = await rig.wait_told("UaLimit")
+    assert (limit["callers"], limit["retry_after_s"]) == (0, rig.config.limits.retry_after_s)
+    crossing = rig.invite()
+    refused = await rig.wait_told("UaReject")
+    assert refused["status"] == 503
+    assert refused["headers"] == {"Retry-After": str(rig.config.limits.retry_after_s)}
+    rig.bye_done(crossing, 503)
+    assert (await rig.ended()).reason == "full"
+    assert [each.state for each in rig.control.status().calls] == ["talking"]
+    rig.agent.send(AgentStatus(True, "all there"))
+    await until(lambda: rig.control.status().ready)
+    assert rig.told("UaHangup") == []
+    rig.bye_done(leg)
+
+
 def test_the_apology_follows_configuration_and_language() -> None:
     """A configured file is taken; else the persona's language where it ships, else English."""
     agents = {"support": AgentConfig("Hello.", "Be brief.")}
