@@ -16,21 +16,21 @@ import structlog
 from agent import interruption, patience, turn_taking
 from agent.alarm import Alarm
 from agent.answering import Answering
-from agent.call_tasks import CallTasks, stop
+from agent.call_tasks import CallTasks
 from agent.clip_numbers import conversation_base
 from agent.delivery import Delivery
-from agent.endpointing import expected_answer, resolve_timing, words_decide
+from agent.endpointing import expected_answer, resolve_timing
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.fast_lane import is_goodbye
 from agent.floor import Floor
 from agent.handing_over import HandingOver
 from agent.handover import Handover
+from agent.hearing import Hearing
 from agent.history import History
-from agent.interruption import AgentSilent, SpeechHeard, SpeechStopped, WordsHeard
+from agent.interruption import AgentSilent
 from agent.keys import END_KEY, KeyEntry
 from agent.knowledge import content_stems
 from agent.last_words import last_words
-from agent.listening import gather_evidence
 from agent.patience import Patience
 from agent.persona import Persona
 from agent.playback import Clip, ClipState
@@ -39,13 +39,8 @@ from agent.speaking import MediaPort, Speaking
 from agent.summary import Summary, summarize
 from agent.turn_taking import (
     EndKey,
-    Melody,
     Phase,
-    SpeechBegan,
-    SpeechPaused,
-    SpeechWentOn,
     TurnEnded,
-    Words,
 )
 from agent.unasked import Unasked
 from media.config.model import TurnConfig
@@ -64,7 +59,6 @@ from media.wire import AudioFrame
 MS = 1_000_000
 NOT_HEARD_SPEECH_MS = 400
 """Shorter sounds without words are noises, and nobody says "sorry?" to a noise."""
-PARTIAL_INTERVAL_S = 0.3
 FLUSH_S = 1.0
 """How long the last words are waited for when the call is gone."""
 CUT_OFF_MS = 1_000
@@ -147,14 +141,21 @@ class Conversation:
             call_id, persona, handover, self._unasked, edge, self._fall_silent, clock
         )
         self._entry = KeyEntry()
-        self._recognized_ns = 0
+        self._hearing = Hearing(
+            sessions,
+            self._floor,
+            self._delivery,
+            self._patience,
+            self._tasks.spawn,
+            self._turn_ended,
+            self._settle,
+            clock,
+        )
         self._cut_offs = 0
         self._decided_ns = 0
         self._answered = False
         self._leaving = ""
         self._alarm = Alarm(self._tick, clock)
-        self._evidence: asyncio.Task[None] | None = None
-        self._partials: asyncio.Task[None] | None = None
 
     def answered(self) -> None:
         """Greet: the call is up."""
@@ -167,7 +168,7 @@ class Conversation:
     def receive_audio(self, frame: AudioFrame) -> None:
         """Take caller audio."""
         if not self.closed and not self._human.away:
-            self._take(self._listening.receive_audio(frame))
+            self._hearing.take(self._listening.receive_audio(frame))
             self._settle()
 
     def receive(self, message: ClipStarted | ClipFinished | PlaybackCleared) -> None:
@@ -189,7 +190,7 @@ class Conversation:
         if entry is not None:
             self._enter_keys(entry)
         elif digit == END_KEY:
-            self._take(self._listening.receive(EndKey()))
+            self._hearing.take(self._listening.receive(EndKey()))
         self._settle()
 
     def hold(self, held: bool) -> None:
@@ -264,83 +265,6 @@ class Conversation:
         if exchange is not None:
             self._book.caller(exchange)
 
-    def _take(self, actions: list[turn_taking.Action]) -> None:
-        for action in actions:
-            match action:
-                case SpeechBegan(onset_ns=onset_ns):
-                    self._speech_began(onset_ns)
-                case SpeechPaused(pause=pause):
-                    self._speech_paused(pause)
-                case SpeechWentOn():
-                    self._speech_went_on()
-                case TurnEnded():
-                    self._turn_ended(action)
-
-    def _speech_began(self, onset_ns: int) -> None:
-        if self._patience.leaving:
-            self._patience.caller_says_goodbye(True, self._clock())
-        if self._floor.taken and self._floor.may_be_interrupted:
-            # the detector needs about 70 ms: the caller has been heard since before
-            self._floor.receive(SpeechHeard(self._listening.speech_since_ns(onset_ns)))
-        self._partials = self._tasks.spawn(self._follow_partials())
-
-    def _speech_paused(self, pause: int) -> None:
-        if self._patience.leaving:
-            self._patience.caller_says_goodbye(False, self._clock())
-        self._floor.receive(SpeechStopped())
-        stop(self._partials)
-        stop(self._evidence)
-        self._evidence = self._tasks.spawn(
-            gather_evidence(
-                self._listening,
-                lambda text: self._words_came(text, pause),
-                lambda probability: self._melody_came(probability, pause),
-            )
-        )
-
-    def _speech_went_on(self) -> None:
-        stop(self._evidence)
-        if self._floor.undecided:
-            self._floor.receive(SpeechHeard(self._clock()))
-        # audio that is ready is kept: what follows may be a breath, and the words the same
-        if not self._delivery.complete and not self._delivery.due:
-            self._discard()
-        self._partials = self._tasks.spawn(self._follow_partials())
-
-    def _words_came(self, text: str, pause: int) -> bool:
-        """Take what was said up to a pause; say whether how it was said matters too."""
-        turns = self._listening.turns
-        self._recognized_ns = self._clock()
-        self._floor.receive(WordsHeard(text, final=True))
-        grasp = self._delivery.grasp(text)
-        if turns.phase is Phase.PAUSED:
-            if text and not self._floor.taken and self._sessions.allowance.provisional:
-                self._delivery.prepare(text)
-            self._take(self._listening.receive(Words(text, pause, grasp)))
-        self._settle()
-        return turns.phase is Phase.PAUSED and not words_decide(
-            turns.timing, text, turns.expectation, grasp
-        )
-
-    def _melody_came(self, probability: float, pause: int) -> None:
-        self._take(self._listening.receive(Melody(probability, pause)))
-        self._settle()
-
-    async def _follow_partials(self) -> None:
-        """Show what is being said to whoever can use it before it is over."""
-        before = ""
-        while True:
-            await asyncio.sleep(PARTIAL_INTERVAL_S)
-            text = await self._listening.partial()
-            if self._floor.undecided:
-                self._floor.receive(WordsHeard(text, final=False))
-                self._settle()
-            if not self._sessions.allowance.provisional:
-                continue
-            if text and text != before and not self._floor.taken:
-                before = text
-                await self._delivery.foresee(text)
-
     def _turn_ended(self, ended: TurnEnded) -> None:
         if self._floor.taken and not self._floor.may_be_interrupted:
             self._discard()
@@ -353,7 +277,7 @@ class Conversation:
         if self._leaving:
             if is_goodbye(ended.text) or len(content_stems(ended.text)) < 2:
                 self._discard()
-                self._book.caller(Exchange(ended, self._recognized_ns))
+                self._book.caller(Exchange(ended, self._hearing.recognized_ns))
                 return
             self._leaving = ""
             self._patience.stay()
@@ -372,7 +296,7 @@ class Conversation:
         """Let the answer be heard: the caller's turn is over."""
         answer = self._delivery.prepare(ended.text)
         exchange = Exchange(
-            ended, self._recognized_ns, answer, self._delivery.wasted_ms, self._cut_offs
+            ended, self._hearing.recognized_ns, answer, self._delivery.wasted_ms, self._cut_offs
         )
         self._delivery.wasted_ms, self._cut_offs = 0.0, 0
         self._unasked.understood()
@@ -414,8 +338,7 @@ class Conversation:
             self._discard()
 
     async def _connect_by_key(self, key: str) -> None:
-        self._listening.turns.abandon()
-        stop(self._evidence)
+        self._hearing.abandon()
         self._discard()
         await self._floor.clear()
         if not self._human.away and not self._floor.connecting:
@@ -424,9 +347,7 @@ class Conversation:
 
     def _fall_silent(self) -> None:
         """Leave the caller to somebody else."""
-        self._listening.turns.abandon()
-        stop(self._evidence)
-        stop(self._partials)
+        self._hearing.abandon()
         self._discard()
         self._speaking.held = False
         self._floor.receive(AgentSilent())
@@ -435,12 +356,11 @@ class Conversation:
 
     def _enter_keys(self, entry: str) -> None:
         now_ns = self._clock()
-        self._listening.turns.abandon()
-        stop(self._evidence)
+        self._hearing.abandon()
         if self._floor.taken:
             self._floor.give_up(now_ns)
         self._discard()
-        self._recognized_ns = now_ns
+        self._hearing.recognized_ns = now_ns
         at_ns = self._entry.pressed_ns
         self._release(TurnEnded(entry, at_ns, at_ns, now_ns, 0, 0, 0), "keys")
 
@@ -476,7 +396,7 @@ class Conversation:
             if self._human.away:
                 self._settle()
                 return
-            self._take(self._listening.receive(turn_taking.Tick()))
+            self._hearing.take(self._listening.receive(turn_taking.Tick()))
             self._floor.receive(interruption.Tick())
             if (entry := self._entry.receive_tick(self._clock())) is not None:
                 self._enter_keys(entry)
