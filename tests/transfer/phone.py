@@ -268,6 +268,11 @@ class Dialog:
         self.version += 1
         self._request("INVITE", self.sdp())
 
+    def notify(self, sipfrag: str) -> None:
+        """Say how a REFER ended."""
+        headers = ("Event: refer", "Subscription-State: terminated;reason=noresource")
+        self._request("NOTIFY", f"{sipfrag}\r\n", "message/sipfrag;version=2.0", headers)
+
     def refer(self, refer_to: str) -> None:
         """Ask the far end to call somebody."""
         self._request("REFER", headers=(f"Refer-To: <{refer_to}>",))
@@ -384,20 +389,25 @@ class Phone(asyncio.DatagramProtocol):
 
     async def call(self, port: int, number: str = "100") -> Dialog:
         """Call the service; return when answered or refused."""
+        return await self.call_uri(f"sip:{number}@127.0.0.1:{port}")
+
+    async def call_uri(self, uri: str, headers: tuple[str, ...] = ()) -> Dialog:
+        """Call a SIP address; return when answered or refused."""
         dialog = Dialog(self, f"c{next(_tokens):x}@{self.name}")
         await dialog.rtp.open()
         self.dialogs.append(dialog)
-        dialog.source = ("127.0.0.1", port)
-        dialog.target = dialog.remote_uri = f"sip:{number}@127.0.0.1:{port}"
+        host, _, port = uri.partition("@")[2].partition(";")[0].partition(":")
+        dialog.source = (host, int(port or 5060))
+        dialog.target = dialog.remote_uri = uri
         dialog.invited_ns = time.monotonic_ns()
         dialog.cseq += 1
-        self.send(self._invite(dialog), dialog.source, repeat=True)
+        self.send(self._invite(dialog, headers), dialog.source, repeat=True)
         async with asyncio.timeout(15):
             while not dialog.answered_ns and not dialog.final_status:
                 await asyncio.sleep(0.005)
         return dialog
 
-    def _invite(self, dialog: Dialog) -> str:
+    def _invite(self, dialog: Dialog, headers: tuple[str, ...]) -> str:
         body = dialog.sdp()
         lines = [
             f"INVITE {dialog.target} SIP/2.0",
@@ -410,6 +420,7 @@ class Phone(asyncio.DatagramProtocol):
             f"Contact: <{self.uri}>",
             "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY",
             "Supported: replaces",
+            *headers,
             "Content-Type: application/sdp",
             f"Content-Length: {len(body)}",
         ]

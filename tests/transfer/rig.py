@@ -46,8 +46,10 @@ class Rig:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ports_at_start = 0
         self.sipp_port = 0
+        self.ports: dict[str, int] = {}
+        """SIP ports of phones that are not ours."""
         self.client: Link | None = None
-        _write_tone(folder / "music.wav", "music")
+        write_tone(folder / "music.wav", "music")
 
     async def start(
         self,
@@ -272,9 +274,10 @@ async def until(
         await asyncio.sleep(0.01)
 
 
-def _write_tone(path: Path, name: str) -> None:
+def write_tone(path: Path, name: str, seconds: float = 1.0) -> None:
+    """Write a tone as a WAV at 8 kHz."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8_000)
-        file.writeframes(samples_of(name, 1.0).astype("<i2").tobytes())
+        file.writeframes(samples_of(name, seconds).astype("<i2").tobytes())

@@ -84,6 +84,20 @@ def request(method: str, number: int, headers: str = "", body: str = "") -> str:
     )
 
 
+def callee_bye() -> str:
+    """Return a step that sends BYE in a dialog that the far end began."""
+    return send(
+        "BYE [next_url] SIP/2.0\n"
+        "      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+        "      From[$to];tag=[call_number]\n"
+        "      To[$from]\n"
+        "      Call-ID: [call_id]\n"
+        "      CSeq: 2 BYE\n"
+        "      Max-Forwards: 70\n"
+        "      Content-Length: 0"
+    )
+
+
 def notify(number: int, sipfrag: str, state: str = "terminated;reason=noresource") -> str:
     """Return a step that tells how a REFER went, and one that takes the answer."""
     kind = "Content-Type: message/sipfrag;version=2.0\n      " if sipfrag else ""
@@ -112,7 +126,13 @@ def carrier(*steps: str) -> str:
 
 def phone(*steps: str) -> str:
     """Return a phone that is called and then does these steps."""
-    return _HEAD + receive("INVITE") + "".join(steps) + "</scenario>"
+    whom = (
+        '  <recv request="INVITE" rrs="true"><action>\n'
+        '    <ereg regexp=".*" search_in="hdr" header="From" assign_to="from"/>\n'
+        '    <ereg regexp=".*" search_in="hdr" header="To" assign_to="to"/>\n'
+        "  </action></recv>\n"
+    )
+    return _HEAD + whom + "".join(steps) + '<Reference variables="from,to"/>\n</scenario>'
 
 
 class Sipp:
