@@ -76,7 +76,7 @@ class TransferTask:
         self._voicemail: Voicemail | None = None
         self._caller_gone = False
         self._end: TransferEnd | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._log = log.bind(call_id=order.call_id)
 
@@ -100,7 +100,7 @@ class TransferTask:
         """Tell the caller where they stand."""
         texts = self._around.config.queues[self.queue].announce
         if not self._caller.held and self._group is not None:
-            self._spawn(self._announce(announcement(texts, position, expected_wait_s)))
+            self._spawn(self._audio.say(announcement(texts, position, expected_wait_s)))
 
     def leg_rings(self, leg: OutboundLeg) -> None:
         """Pass on."""
@@ -315,9 +315,6 @@ class TransferTask:
         except RemoteError as error:
             self._log.info("suspend_unheard", reason=str(error))
 
-    async def _announce(self, text: str) -> None:
-        await self._audio.say(text)
-
     async def _dial(self, member: str, transfer: Transfer) -> None:
         try:
             destination = await self._destination(member)
@@ -396,7 +393,7 @@ class TransferTask:
     def _member_of(self, leg: OutboundLeg) -> str:
         return next((name for name, each in self._legs.items() if each is leg), "")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         assert self._group is not None
         task = self._group.create_task(work)
         self._tasks.add(task)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.commands.calls import show_json, show_text
 from edge.queues.events import GaveUp
+from edge.records.models import AttemptRow, CallRow
 from edge.transfer.briefing import Briefing
 from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
@@ -253,3 +255,30 @@ async def test_the_outbox_goes_on_after_a_restart(tmp_path: Path) -> None:
     server.close()
     assert [json.loads(each) for each in bodies] == [{"kind": "voicemail", "call_id": "c"}]
     assert not list((tmp_path / "outbox").iterdir())
+
+
+def test_the_record_shows_every_attempt() -> None:
+    """``cordboard calls show`` lists who was tried, how it ended, and when from the decision."""
+    call = CallRow(
+        call_id="c",
+        state="closed",
+        direction="inbound",
+        sip_call_id="x",
+        trunk="default",
+        source="192.0.2.9:5060",
+        caller="sip:a@b",
+        caller_name="",
+        called="sip:1@b",
+        offered_at="2026-01-01T00:00:00.000Z",
+    )
+    times = AttemptTimes(51_000_000, 101_000_000, None, None, None, None, 1_001_000_000)
+    context = AttemptContext(CallId("c"), "support", 1_000_000, 11_000_000)
+    rows = [
+        AttemptRow(**attempt_columns(context, 1, AttemptEnded("ann", Outcome.BUSY, 486, times))),
+        AttemptRow(**attempt_columns(context, 2, AttemptEnded("", Outcome.CALLER_LEFT, 0, times))),
+    ]
+    text = show_text(call, [], rows)
+    assert "support: ann  busy (486)  music 10, dialed 50, ringing 100, ended 1000" in text
+    assert "support: nobody rung  caller_left" in text
+    shown = json.loads(show_json(call, [], rows))
+    assert [each["outcome"] for each in shown["attempts"]] == ["busy", "caller_left"]
