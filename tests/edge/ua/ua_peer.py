@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import select
 import socket
@@ -57,6 +58,7 @@ class WorkerProcess:
         self.pending: list[Message] = []
         self.seen: list[Message] = []
         self.pinged = 0.0
+        self.send(Hello("edge", os.getpid()))
 
     def send(self, message: Message) -> None:
         """Send a command."""
