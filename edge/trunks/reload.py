@@ -96,7 +96,7 @@ def _check_queues(old: Config, new: Config) -> None:
 
 def _changed(old: Config, new: Config) -> tuple[str, ...]:
     parts = []
-    for section in ("trunks", "hours", "agents"):
+    for section in ("trunks", "hours", "agents", "phones"):
         before, after = getattr(old, section), getattr(new, section)
         parts += [f"{section}.{name} is new" for name in after if name not in before]
         parts += [f"{section}.{name} is gone" for name in before if name not in after]
