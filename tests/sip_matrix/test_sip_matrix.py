@@ -17,12 +17,12 @@ def matrix(
 ) -> Iterator[Matrix]:
     """A service for calls in, a worker for calls out; what waits for timers has begun."""
     asked = {
-        item.callspec.params["row"]
+        item.callspec.params["row"].name
         for item in request.session.items
         if "row" in getattr(getattr(item, "callspec", None), "params", {})
     }
     folder: Path = tmp_path_factory.mktemp("sip")
-    made = open_matrix(folder, [row for row in ROWS if row in asked])
+    made = open_matrix(folder, [row for row in ROWS if row.name in asked])
     yield made
     made.close()
 

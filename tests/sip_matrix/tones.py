@@ -62,6 +62,14 @@ class ToneAgent(ScriptedAgent):
         self._heard: deque[tuple[int, Samples]] = deque(maxlen=4_000)
         self._streams: dict[str, int] = {}
 
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._media is not None:
+            self._media.close()
+        await super().stop()
+
     def heard_since(self, at_ns: int) -> Samples:
         """Return the caller's audio that arrived since."""
         kept = [samples for arrived, samples in list(self._heard) if arrived >= at_ns]
