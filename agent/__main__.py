@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agent.loading import load_engines
@@ -15,11 +16,13 @@ from agent.sentence_store import open_store
 from media import CordboardError
 from media.config.load import load_config
 from media.log import configure_log
+from media.realtime import step_back
 
 
 async def _serve(process: AgentProcess) -> None:
-    serving = asyncio.create_task(process.run())
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(8, "agent", initializer=step_back))
+    serving = asyncio.create_task(process.run())
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, serving.cancel)
     try:

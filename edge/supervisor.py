@@ -62,7 +62,7 @@ def children(config_path: Path, *, fronted: bool = False) -> tuple[Child, ...]:
     return (
         Child("media", program("media")),
         # models must not take the CPU from the 20 ms clock
-        Child("agent", program("agent"), niceness=5),
+        Child("agent", program("agent")),
         *(front if fronted else ()),
         Child("edge", program("edge")),
     )

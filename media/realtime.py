@@ -34,6 +34,17 @@ def yield_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
+def step_back(niceness: int = 5) -> None:
+    """Let the calling thread, and the threads it starts, wait behind its process's event loop.
+
+    Linux keeps niceness per thread (setpriority(2)): engines at work must not make the loop, and
+    with it the heartbeat, late.
+    """
+    with contextlib.suppress(OSError):
+        if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
+
+
 def settle_memory() -> None:
     """Keep the collector away from what is there for good: it would stop the clock."""
     gc.collect()

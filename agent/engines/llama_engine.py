@@ -25,6 +25,7 @@ from agent.engines.llama_job import Job, JobStats, TokenContext, TokenModel
 from agent.engines.llama_sample import Sampler, TextStream
 from agent.engines.llama_schedule import BatchPlan, Rank, Slice, Work
 from media import LocalError
+from media.realtime import step_back
 
 _log = structlog.get_logger(__name__)
 
@@ -134,6 +135,7 @@ class LlamaEngine:
         self._thread.join()
 
     def _run(self) -> None:
+        step_back()
         while not self._stopping:
             self._take_commands()
             self._drop_cancelled()

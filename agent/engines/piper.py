@@ -38,6 +38,7 @@ from agent.engines.piper_stream import (
 )
 from agent.engines.speech_text import spoken_text
 from media import LocalError
+from media.realtime import step_back
 
 _log = structlog.get_logger(__name__)
 
@@ -253,6 +254,7 @@ class PiperSpeech:
             self._changed.notify()
 
     def _run(self) -> None:
+        step_back()
         while True:
             with self._changed:
                 while not self._waiting and not self._stopping:

@@ -16,6 +16,7 @@ import numpy as np
 from agent.engines.base import Samples
 from agent.engines.log_mel import Floats, log_mel, to_16k
 from agent.engines.silero import open_onnx
+from media.realtime import step_back
 
 _SPAN_S = 8
 _VARIANCE_FLOOR = 1e-7
@@ -30,7 +31,7 @@ class SmartTurnModel:
 
     def __init__(self, path: Path) -> None:
         self._graph = open_onnx(path)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="smart-turn")
+        self._thread = ThreadPoolExecutor(1, "smart-turn", initializer=step_back)
 
     async def complete_probability(self, samples: Samples) -> float:
         """Return P(turn is complete) for the last (at most) 8 s of the utterance.

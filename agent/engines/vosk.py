@@ -23,6 +23,7 @@ import vosk
 
 from agent.engines.base import Samples, Transcript
 from media import LocalError
+from media.realtime import step_back
 
 _RATE_HZ = 16_000
 """The models are trained at 16 kHz and refuse to upsample themselves."""
@@ -49,7 +50,7 @@ class VoskRecognizer:
         self.name = path.name
         self.language = language
         self._model: Any = vosk.Model(str(path))
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="vosk")
+        self._threads = ThreadPoolExecutor(threads, "vosk", initializer=step_back)
         first = vosk.KaldiRecognizer(self._model, _RATE_HZ)
         first.AcceptWaveform(bytes(_RATE_HZ))  # the first words ever take a second longer
         first.FinalResult()

@@ -33,6 +33,7 @@ from agent.engines.silero import SileroModel
 from agent.engines.utterance import MARGIN_SAMPLES, Utterance
 from agent.engines.whisper_decode import Abandoned, WhisperDecoder, Words
 from media import ConfigError, LocalError
+from media.realtime import step_back
 
 _PARTIAL_EVERY_SAMPLES = 6_400
 _PAUSE_SAMPLES = MARGIN_SAMPLES
@@ -125,6 +126,7 @@ class WhisperModel:
             job.done.cancel()
 
     def _work(self, urgent_only: bool) -> None:
+        step_back()
         while True:
             with self.lock:
                 while (job := self._next(urgent_only)) is None:
