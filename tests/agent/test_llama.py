@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -122,3 +124,39 @@ async def test_a_long_call_keeps_its_rules(model: LlamaLanguageModel) -> None:
     assert len(model.template.prompt(fitted)) <= OPTIONS.dialogue_tokens + 256
     text = "".join([each async for each in dialogue.generate(history, max_tokens=40)])
     assert "six months" in text
+
+
+async def test_guessing_from_the_facts_changes_nothing_but_the_steps(
+    model: LlamaLanguageModel,
+) -> None:
+    """The answer is the same token for token with right, wrong and no texts to guess from."""
+    words = said("How do I reset it?")
+    answers = []
+    for likely in ([], ["To reset, hold the button for ten seconds."], ["The battery is empty."]):
+        dialogue = await model.open(PREFIX)
+        pieces = dialogue.generate(words, max_tokens=30, likely=likely)
+        answers.append("".join([each async for each in pieces]))
+        dialogue.close()
+    assert answers[0] == answers[1] == answers[2]
+    assert "ten seconds" in answers[0]
+
+
+async def test_a_prefix_outlives_the_process(tmp_path: Path) -> None:
+    """A second process reads the first one's prefix from disk and answers the same from it."""
+    config = Config(agents={"a": AgentConfig("", "")}, dialplan=(RuleConfig("a"),))
+    path = ModelStore(models_dir(config)).choose_language_model().path
+    options = replace(OPTIONS, prefix_dir=tmp_path)
+    answers = []
+    for _ in range(2):
+        made = await asyncio.to_thread(LlamaLanguageModel.load, path, options)
+        dialogue = await made.open(PREFIX)
+        answers.append(await ask(dialogue, "How do I reset it?"))
+        dialogue.close()
+        await asyncio.to_thread(made.close)
+    assert answers[0] == answers[1]
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:1_000])
+    made = await asyncio.to_thread(LlamaLanguageModel.load, path, options)
+    dialogue = await made.open(PREFIX)
+    assert await ask(dialogue, "How do I reset it?") == answers[0]
+    await asyncio.to_thread(made.close)
