@@ -60,6 +60,30 @@ def lost_dialog(invite: UaInvite, confirmed: UaConfirmed) -> LostDialog:
     )
 
 
+def placed_dialog(confirmed: UaConfirmed, to_uri: str, from_uri: str) -> LostDialog:
+    """Return what both ends know of a dialog that we began.
+
+    Args:
+        confirmed: its tags and the far end's Contact.
+        to_uri: that was called.
+        from_uri: ours.
+    """
+    contact = confirmed.remote_contact or to_uri
+    _, _, hop = contact.partition("@")
+    hop = (hop or contact.partition(":")[2]).partition(";")[0]
+    _, colon, _ = hop.rpartition(":")
+    return LostDialog(
+        sip_call_id=confirmed.sip_call_id,
+        local_uri=from_uri,
+        local_tag=confirmed.local_tag,
+        remote_uri=to_uri,
+        remote_tag=confirmed.remote_tag,
+        remote_contact=contact,
+        source=hop if colon else f"{hop}:5060",
+        transport="TCP" if "transport=tcp" in contact.lower() else "UDP",
+    )
+
+
 def bye_text(dialog: LostDialog, via: str, branch: str) -> str:
     """Return the BYE.
 

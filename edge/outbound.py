@@ -17,7 +17,7 @@ import structlog
 
 from edge import sdp
 from edge.call_surroundings import Asked
-from edge.farewell import LostDialog, say_bye, say_cancel
+from edge.farewell import placed_dialog, say_bye, say_cancel
 from edge.pool import Pool, WorkerState
 from edge.ua.messages import (
     EndedBy,
@@ -255,7 +255,8 @@ class OutboundLeg:
     def lose_worker(self) -> None:
         """The worker died, and the dialog with it; the phone is told by BYE."""
         if self.confirmed is not None and not self._gone:
-            self._legs.spawn(_say_bye(self.confirmed, self.destination))
+            dialog = placed_dialog(self.confirmed, self.destination.uri, self.destination.from_uri)
+            self._legs.spawn(say_bye(dialog))
         elif self._dialing is not None and not self._gone:
             self._legs.spawn(say_cancel(self._dialing))
         self._end(_FAULT)
@@ -399,22 +400,3 @@ class OutboundLegs:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("phone_task_failed", error=repr(error), exc_info=error)
-
-
-async def _say_bye(confirmed: UaConfirmed, destination: Destination) -> None:
-    contact = confirmed.remote_contact or destination.uri
-    _, _, hop = contact.partition("@")
-    hop = (hop or contact.partition(":")[2]).partition(";")[0]
-    host, colon, port = hop.rpartition(":")
-    await say_bye(
-        LostDialog(
-            sip_call_id=confirmed.sip_call_id,
-            local_uri=destination.from_uri,
-            local_tag=confirmed.local_tag,
-            remote_uri=destination.uri,
-            remote_tag=confirmed.remote_tag,
-            remote_contact=contact,
-            source=hop if colon else f"{hop}:5060",
-            transport="TCP" if "transport=tcp" in contact.lower() else "UDP",
-        )
-    )

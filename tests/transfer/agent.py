@@ -29,7 +29,7 @@ from media.messages import (
     TransferRequested,
 )
 from media.wire import AudioFrame, AudioKind
-from tests.transfer.phone import samples_of
+from tests.transfer.rtp import samples_of
 
 _clips = itertools.count(1)
 

@@ -22,7 +22,8 @@ from media.messages import CallId, MediaStatus, MediaStatusRequest, Message
 from media.paths import socket_address
 from tests.harness.service import ROOT, free_port
 from tests.transfer.agent import ToneAgent
-from tests.transfer.phone import Dialog, Phone, samples_of
+from tests.transfer.phone import Dialog, Phone
+from tests.transfer.rtp import samples_of
 
 SIP_PORTS = (29_000, 29_099)
 RTP_PORTS = (29_400, 29_699)

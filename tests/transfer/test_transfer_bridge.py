@@ -5,8 +5,8 @@ import pytest
 
 from edge.client_messages import TransferEndedNews
 from media.messages import SuspendConversation
-from tests.transfer.phone import MS
 from tests.transfer.rig import Rig, until
+from tests.transfer.rtp import MS
 
 pytestmark = pytest.mark.integration
 

@@ -14,8 +14,9 @@ from edge.queues.messages import PersonView, QueueStatus, QueueStatusRequest
 from media.messages import ResumeConversation
 from tests.harness.service import cordboard
 from tests.transfer.conftest import QUICK
-from tests.transfer.phone import Behaviour, Phone, who
+from tests.transfer.phone import Behaviour, Phone
 from tests.transfer.rig import Rig, until
+from tests.transfer.rtp import who
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

@@ -12,8 +12,9 @@ import pytest
 from media.messages import ResumeConversation, StartConversation
 from tests.transfer.agent import ToneAgent
 from tests.transfer.conftest import QUICK
-from tests.transfer.phone import MS, Behaviour, Phone
+from tests.transfer.phone import Behaviour, Phone
 from tests.transfer.rig import Caller, Rig, until
+from tests.transfer.rtp import MS
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,9 @@ import pytest
 
 from edge.client_messages import TransferEndedNews
 from media.messages import ResumeConversation, StartConversation, SuspendConversation
-from tests.transfer.phone import MS, Behaviour, Phone
+from tests.transfer.phone import Behaviour, Phone
 from tests.transfer.rig import Caller, Rig, until
+from tests.transfer.rtp import MS
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

@@ -15,8 +15,9 @@ from tests.harness.outside_sip import SipMessage
 from tests.harness.service import free_port
 from tests.transfer import sipp
 from tests.transfer.conftest import QUICK
-from tests.transfer.phone import TONES, Dialog, Phone
+from tests.transfer.phone import Dialog, Phone
 from tests.transfer.rig import Rig, until, write_tone
+from tests.transfer.rtp import TONES
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
