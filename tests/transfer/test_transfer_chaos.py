@@ -13,13 +13,20 @@ COUNT, SEED = 60, 20_261
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
-async def lanes(rig: Rig) -> Rig:
-    """Start a switchboard with one queue and two phones for each lane."""
+async def lanes(rig: Rig, ring_s: float = 2.0, accept_s: float = 1.0) -> Rig:
+    """Start a switchboard with one queue and two phones for each lane.
+
+    Args:
+        rig: not started.
+        ring_s: how long a phone rings; a test machine that is busy needs longer to answer.
+        accept_s: how long the key is awaited.
+    """
     people = {}
     for _, *names in LANES:
         for name in names:
             people[name] = {"phone": (await rig.phone(name)).uri}
-    quick = {**QUICK, "ring_timeout_s": 1, "whisper": {"accept_timeout_s": 0.5}}
+    whisper = {"accept_timeout_s": accept_s}
+    quick = {**QUICK, "ring_timeout_s": ring_s, "whisper": whisper}
     queues = {
         f"lane{at}": {**quick, "members": {name: {} for name in names}}
         for at, (_, *names) in enumerate(LANES)
