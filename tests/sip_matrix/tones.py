@@ -145,6 +145,10 @@ class ToneCaller:
         """Return (arrival, payload type, sequence, payload) of what came since."""
         return [each for each in list(self._received) if each[0] >= at_ns]
 
+    def kinds_since(self, at_ns: int) -> set[int]:
+        """Return the payload types that came since."""
+        return {each[1] for each in self.packets_since(at_ns)}
+
     def heard_since(self, at_ns: int) -> Samples:
         """Return the audio that came since, in the order of its sequence numbers."""
         packets = sorted(self.packets_since(at_ns), key=lambda each: each[2])
