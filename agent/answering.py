@@ -19,7 +19,7 @@ from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
 from agent.guard import Guard
 from agent.handover import Handover, Plan, transfer_queue
-from agent.knowledge import Match
+from agent.knowledge import Match, say_the_same
 from agent.ladder import Allowance
 from agent.persona import Persona
 from agent.prompting import write_question
@@ -170,7 +170,12 @@ class Answering:
 
     def _facts(self, words: str, context: str) -> list[Match]:
         found = self._persona.knowledge.find(words, context)
-        return [each for each in found if is_about(each)]
+        facts: list[Match] = []
+        for each in found:
+            # a fact and the reviewed answer made from it: the second costs time and adds nothing
+            if is_about(each) and not any(say_the_same(each.text, had.text) for had in facts):
+                facts.append(each)
+        return facts
 
     async def _write(
         self, answer: Answer, history: list[ChatMessage], context: str

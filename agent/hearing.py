@@ -70,6 +70,7 @@ class Hearing:
         self._clock = clock
         self._evidence: asyncio.Task[None] | None = None
         self._partials: asyncio.Task[None] | None = None
+        self._foresight: asyncio.Task[None] | None = None
 
     def take(self, actions: list[turn_taking.Action]) -> None:
         """Carry out what the turn core made of an event."""
@@ -89,6 +90,7 @@ class Hearing:
         self._listening.turns.abandon()
         stop(self._evidence)
         stop(self._partials)
+        stop(self._foresight)
 
     def _speech_began(self, onset_ns: int) -> None:
         if self._patience.leaving:
@@ -154,4 +156,11 @@ class Hearing:
                 continue
             if text and text != before and not self._floor.taken:
                 before = text
-                await self._delivery.foresee(text)
+                # not ended by the pause: what it computes is what the answer needs next
+                self._foresight = self._spawn(self._foresee(text, self._foresight))
+
+    async def _foresee(self, text: str, before: asyncio.Task[None] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        if self._listening.turns.phase is Phase.SPEAKING:
+            await self._delivery.foresee(text)

@@ -159,7 +159,7 @@ class Knowledge:
             return None
         best = found[0]
         rivals = [each for each in found[1:] if each.score >= RIVAL_SCORE * best.score]
-        return best if all(_say_the_same(best.text, each.text) for each in rivals) else None
+        return best if all(say_the_same(best.text, each.text) for each in rivals) else None
 
     def shared(self, question: str) -> list[int]:
         """Return how many of the question's meaningful words each entry has, in their order."""
@@ -196,7 +196,8 @@ def denies(question: str) -> bool:
     return bool(_DENIALS & set(split_words(question)))
 
 
-def _say_the_same(one: str, other: str) -> bool:
+def say_the_same(one: str, other: str) -> bool:
+    """Say whether one text adds next to nothing to another."""
     stems, others = set(content_stems(one)), set(content_stems(other))
     return len(stems & others) >= SAME_SHARE * min(len(stems), len(others))
 
