@@ -185,8 +185,7 @@ class Link:
 
     def _receive(self, frame: dict[str, object] | AudioFrame) -> None:
         if isinstance(frame, AudioFrame):
-            if self._on_audio is not None:
-                self._on_audio(self, frame)
+            self._hear(frame)
             return
         reply_to = frame.pop("reply_to", None)
         request_id = frame.get("request_id")
@@ -203,7 +202,22 @@ class Link:
         elif isinstance(message, Hello):
             self.peer_role, self.peer_pid = message.role, message.pid
         elif not isinstance(message, Ping):
-            self._on_message(self, message, request_id if isinstance(request_id, int) else None)
+            self._deliver(message, request_id if isinstance(request_id, int) else None)
+
+    def _deliver(self, message: Message, request_id: int | None) -> None:
+        # a fault while one message is served must not end the link, and with it every call on it
+        try:
+            self._on_message(self, message, request_id)
+        except Exception as error:
+            log.exception("message_failed", peer=self.peer_role, kind=type(message).__name__)
+            self.reply(request_id, Failed(repr(error), 500))
+
+    def _hear(self, frame: AudioFrame) -> None:
+        try:
+            if self._on_audio is not None:
+                self._on_audio(self, frame)
+        except Exception:
+            log.exception("audio_failed", peer=self.peer_role, stream=frame.stream)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -283,5 +297,8 @@ async def listen(
 
 
 def _make_room(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = path.parent.stat().st_uid
+    if owner not in (os.getuid(), 0):
+        raise PermissionError(f"{path.parent} belongs to user {owner}: no socket is put there")
     path.unlink(missing_ok=True)

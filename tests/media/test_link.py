@@ -1,4 +1,5 @@
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -151,6 +152,43 @@ async def test_bytes_that_are_no_frames_close_the_link() -> None:
     right.sendall(b"GET / HTTP/1.1\r\n\r\n")
     await until(lambda: peer.closed)
     right.close()
+
+
+async def test_a_fault_while_serving_one_message_is_answered_and_the_link_stays() -> None:
+    """An exception in the owner's code costs that request, not the link."""
+    async with pair() as (a, b):
+        assert a.link is not None and b.link is not None
+
+        def fail(_: Link, message: Message, __: int | None) -> None:
+            if isinstance(message, CloseStream):
+                raise KeyError("no such leg")
+            b.messages.append(message)
+
+        b.link._on_message = fail
+        b.link._on_audio = lambda _, frame: 1 // 0
+        with pytest.raises(RequestFailedError, match="no such leg"):
+            await a.link.request(CloseStream(1))
+        a.link.send_audio(caller_frame(0))
+        a.link.send(Done())
+        await until(lambda: b.messages == [Done()])
+        assert b.closed == [] and a.closed == []
+
+
+async def test_a_socket_is_not_put_into_a_strangers_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that another user made in advance is refused."""
+    monkeypatch.setattr(link_module.os, "getuid", lambda: 4_711)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if folder.stat().st_uid == 0:
+        os.chown(folder, 4_712, -1)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with pytest.raises(PermissionError, match="belongs to user"):
+        await listen(f"unix://{folder}/media.sock", accept)
 
 
 async def test_live_audio_keeps_the_newest_200_ms() -> None:
