@@ -109,6 +109,7 @@ class Chain:
     current: Destination | None = None
     failures: list[str] = field(default_factory=list)
     """Why those before the current one did not take the call."""
+    _over: bool = False
 
     @property
     def uses_agent(self) -> bool:
@@ -116,13 +117,15 @@ class Chain:
         return self.current is not None and self.current.uses_agent
 
     async def prepare(self, line: Line) -> None:
-        """Ask one after the other.
+        """Ask one after the other, nobody any more once the call is over.
 
         Raises:
             DestinationError: none takes the call; the last one's words.
         """
         failure = DestinationError("the dial plan names nothing", 404, EndReason.REJECTED)
         for make in self.links:
+            if self._over:
+                raise failure
             self.current = None
             try:
                 self.current = make()
@@ -131,7 +134,7 @@ class Chain:
                 failure = error
                 self.failures.append(str(error))
                 log.info("destination_failed", reason=str(error), sip_status=error.sip_status)
-                if self.current is not None:
+                if self.current is not None and not self._over:
                     await self.current.end(error.end_reason)
                 continue
             return
@@ -159,6 +162,7 @@ class Chain:
             self.current.clip_finished(clip)
 
     async def end(self, reason: EndReason) -> None:
-        """Pass on."""
+        """Pass on; nobody else is asked for a caller who is gone."""
+        self._over = True
         if self.current is not None:
             await self.current.end(reason)
