@@ -5,6 +5,7 @@ Prints the SIP port. Only the standard sections that must differ are replaced, a
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import sys
@@ -42,7 +43,7 @@ def main() -> None:
     port = free_port(26_060)
     own = f"""\
 # Made by 'make demo' from {SHIPPED.name}: loopback, own ports, own folder.
-home: {target.parent}
+home: {json.dumps(str(target.parent))}
 run_dir: run
 sip: {{address: 127.0.0.1, udp_port: {port}, tcp_port: {port}}}
 media: {{address: 127.0.0.1, port_min: 26400, port_max: 26599, recordings_dir: recordings}}

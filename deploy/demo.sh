@@ -36,7 +36,11 @@ port=$(.venv/bin/python deploy/demo.py "$config")
 echo "demo: starting the service on 127.0.0.1:$port; its log is $log"
 $cordboard serve --config "$config" >>"$log" 2>&1 &
 service=$!
-$cordboard status --config "$config" --wait 180
+for _ in $(seq 18); do
+  kill -0 "$service" 2>/dev/null || { echo "demo: the service ended at once"; exit 1; }
+  $cordboard status --config "$config" --wait 10 && break
+done
+$cordboard status --config "$config" --wait 1 >/dev/null
 
 echo "demo: calling; every time is measured on the RTP packets at the phone"
 $cordboard call "sip:100@127.0.0.1:$port" --config "$config" \

@@ -78,6 +78,10 @@ if have apt-get; then
   mapfile -t wanted < <(missing_packages "${packages[@]}")
   if ((${#wanted[@]})); then
     step "apt-get update" as_root apt-get update
+    # the tests start their own Kamailio; Debian's would take port 5060 as soon as it is installed
+    if [[ " ${wanted[*]} " == *" kamailio "* ]] && have systemctl; then
+      as_root systemctl mask kamailio >>"$log" 2>&1 || true
+    fi
     step "Debian packages: ${wanted[*]}" apt_install "${wanted[@]}"
   fi
 fi
@@ -92,7 +96,7 @@ fi
 
 # llama.cpp is built for this machine's processor, once for all set-ups of this user
 processor=$(grep -m1 '^flags' /proc/cpuinfo | sha256sum | cut -c1-8)
-wheels="${XDG_CACHE_HOME:-$HOME/.cache}/cordboard/wheels/$processor"
+wheels="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cordboard/wheels/$processor"
 mkdir -p "$wheels"
 requirement=$(.venv/bin/python - <<'PYTHON'
 import tomllib

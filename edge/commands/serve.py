@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from edge.commands.options import add_config_argument, config_path
@@ -33,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         StartError: it runs already, or a SIP port is taken.
         FrontError: Kamailio is wanted and not installed.
     """
+    os.umask(0o077)  # records, recordings and sockets are for this user only
     path = config_path(args)
     config = load_config(path)
     configure_log(config.log, "supervisor")
