@@ -168,7 +168,7 @@ class Bench:
         return result
 
     def _take(self, result: Round, callers: list[Caller]) -> None:
-        """Add what the phones and the records say."""
+        """Add what the phones and the records say; a run that is stopped leaves its rounds."""
         errors = [each.error for each in callers if each.error]
         for caller in callers:
             try:
@@ -191,6 +191,8 @@ class Bench:
             "call_minutes": sum(each.seconds for each in callers) / 60,
             "errors": errors,
         }
+        with (self._folder / "rounds.jsonl").open("a") as file:
+            file.write(json.dumps(result, default=str) + "\n")
 
     def check_heard(self, results: list[Round]) -> None:
         """Hold the record of interrupted turns against what was heard of them."""
