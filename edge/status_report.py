@@ -56,7 +56,7 @@ def _call(task: CallTask, now_ns: int) -> CallStatus:
     offered_ns = task.call.times.offered_ns or now_ns
     return CallStatus(
         call_id=task.call_id,
-        state=task.call.state,
+        state=task.handover.stage or task.call.state,
         caller=task.parties.caller,
         called=task.parties.called,
         agent=task.agent,

@@ -439,3 +439,27 @@ async def test_several_callers_hear_only_their_own_person(
     assert sorted(map(sorted, heard)) == [["ann"], ["bob"], ["cleo"]], rig.log()
     for phone in people:
         assert len(phone.last.heard() - {"whisper"}) == 1
+
+
+async def test_the_status_says_where_the_caller_is(rig: Rig, ann: Phone) -> None:
+    """``cordboard status`` shows a call in transfer as waiting, ringing, whispering, connected."""
+    seen: list[str] = []
+
+    async def look() -> None:
+        while True:
+            seen.extend(each.state for each in (await rig.status()).calls)
+            await asyncio.sleep(0.02)
+
+    looking = asyncio.create_task(look())
+    caller = await rig.caller()
+    caller.ask("one")
+    await accept(ann, caller)
+    await asyncio.sleep(0.1)
+    looking.cancel()
+    order = [state for at, state in enumerate(seen) if at == 0 or seen[at - 1] != state]
+    assert [each for each in order if each in ("ringing", "whispering", "connected")] == [
+        "ringing",
+        "whispering",
+        "connected",
+    ]
+    assert "talking" in order
