@@ -25,7 +25,7 @@ from tests.transfer.agent import ToneAgent
 from tests.transfer.phone import Dialog, Phone
 from tests.transfer.rtp import samples_of
 
-SIP_PORTS = (29_000, 29_099)
+SIP_PORTS = (29_000, 29_079)
 RTP_PORTS = (29_400, 29_699)
 
 
@@ -35,12 +35,18 @@ class Rig:
     Args:
         folder: for its files.
         rtp_ports: first and last of its own.
+        sip_ports: to choose from.
     """
 
-    def __init__(self, folder: Path, rtp_ports: tuple[int, int] = RTP_PORTS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rtp_ports: tuple[int, int] = RTP_PORTS,
+        sip_ports: tuple[int, int] = SIP_PORTS,
+    ) -> None:
         self.rtp_ports = rtp_ports
         self.folder = folder
-        self.port = free_port(*SIP_PORTS)
+        self.port = free_port(*sip_ports)
         self.agent = ToneAgent()
         self.news: list[Message] = []
         self.phones: list[Phone] = []
