@@ -9,6 +9,8 @@ CORDBOARD := .venv/bin/cordboard
 SETUP := .venv/.setup
 SETUP_TESTS := .venv/.setup-tests
 MODELS := .venv/.models
+# tests in real time may lose against a busy machine: a failed one is run again, and listed as rerun
+AGAIN := --reruns 2 --reruns-delay 5
 PYTEST := PYTHONUNBUFFERED=1 $(PY) -m pytest
 
 help:  ## say what there is
@@ -36,7 +38,7 @@ demo: $(SETUP) $(MODELS)  ## set up, start, place a real call, show the conversa
 	@deploy/demo.sh
 
 test: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## run every test but the slow ones
-	@$(PYTEST) -q --durations=15
+	@$(PYTEST) -q --durations=15 $(AGAIN)
 
 run: $(SETUP) $(MODELS)  ## the service in the foreground: deploy/cordboard.yaml, SIP on 5060
 	@$(CORDBOARD) serve --config deploy/cordboard.yaml
