@@ -1,8 +1,10 @@
 """Write call records in one thread of their own, so that no call ever waits for a disk.
 
-Each write is an upsert that may be repeated. One that the database refuses is kept in memory, put
-down as a line of JSON in the spool file, and tried again every second; a start replays what the
-last run left in the spool. So a full disk or a locked database costs no record and no call.
+Each write is an upsert that may be repeated. While the database takes none, writes are kept in
+memory, put down as lines of JSON in the spool file, and tried again every second; a start replays
+what the last run left in the spool. So a full disk or a locked database costs no record and no
+call. A write that can never succeed goes to the file ``records.rejected`` instead, for somebody to
+look at, so that it stands in nobody's way.
 """
 
 from __future__ import annotations
@@ -14,13 +16,21 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from edge.call_events import EndReason, Party
@@ -31,6 +41,11 @@ from media import LocalError
 RETRY_INTERVAL_S = 1.0
 PENDING_LIMIT = 10_000
 """Writes kept in memory; beyond that only the spool file has them."""
+
+_UNAVAILABLE = (DBAPIError, PoolTimeoutError, LocalError, OSError)
+"""The database's trouble, which passes: the write is tried again."""
+_HOPELESS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+"""Among those the write's own fault."""
 
 log = structlog.get_logger()
 
@@ -57,17 +72,21 @@ class RecordWriter:
         self._url = url
         self._spool = spool
         self._alive = spool.with_suffix(".alive")
+        self._rejected = spool.with_suffix(".rejected")
         self._engine: Engine | None = None
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._pending: deque[Write] = deque()
+        self._unread_from: int | None = None
+        """Offset of the first write that only the spool file has; None where memory has all."""
         self._failing = False
+        self._rejects_wait = False
         self._last_run_ended_at: str | None = None
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
 
     @property
     def failing(self) -> bool:
-        """Whether the database refused the last write."""
-        return self._failing
+        """Whether the database refuses writes, or rejected ones wait for somebody to look."""
+        return self._failing or self._rejects_wait
 
     def start(self) -> None:
         """Start the thread; opening the database happens there, too."""
@@ -93,80 +112,148 @@ class RecordWriter:
     def _run(self) -> None:
         self._last_run_ended_at = self._read_alive()
         self._replay_spool()
-        self._flush()
-        stopping = False
+        stopping, flush_at = False, time.monotonic()
         while not stopping:
             self._touch_alive()
-            try:
-                write = self._queue.get(timeout=RETRY_INTERVAL_S)
-            except Empty:
+            if time.monotonic() >= flush_at:
                 self._flush()
+                flush_at = time.monotonic() + RETRY_INTERVAL_S
+            try:
+                write = self._queue.get(timeout=max(flush_at - time.monotonic(), 0.0))
+            except Empty:
                 continue
             if write is None:
                 stopping = True
-            elif self._pending or not self._attempt_write(write):
+            elif self._backlog or not self._attempt(write):
                 self._keep(write)
         self._flush()
         if self._engine is not None:
             self._engine.dispose()
 
-    def _attempt_write(self, write: Write) -> bool:
-        return self._attempt(lambda session: store(session, write))
+    @property
+    def _backlog(self) -> bool:
+        return bool(self._pending) or self._unread_from is not None
 
-    def _attempt(self, work: Any) -> bool:
+    def _open(self) -> bool:
+        if self._engine is not None:
+            return True
         try:
-            if self._engine is None:
-                engine = open_database(self._url, create=True)
-                with Session(engine) as session, session.begin():
-                    close_open_records(session, self._last_run_ended_at)
-                self._engine = engine
-            with Session(self._engine) as session, session.begin():
-                work(session)
-        except (SQLAlchemyError, LocalError, OSError) as error:
-            if not self._failing:
-                log.error("records_failing", reason=_one_line(error), spool=str(self._spool))
-            self._failing = True
+            engine = open_database(self._url, create=True)
+            with Session(engine) as session, session.begin():
+                close_open_records(session, self._last_run_ended_at)
+        except Exception as error:  # whatever it is, it is not the writes' fault: they wait
+            self._note_failure(error)
             return False
+        self._engine = engine
+        self._note_success()
+        return True
+
+    def _attempt(self, write: Write) -> bool:
+        """Write; False where it is to be tried again."""
+        if not self._open():
+            return False
+        try:
+            with Session(self._engine) as session, session.begin():
+                store(session, write)
+        except Exception as error:  # one write's fault must stop neither the others nor the thread
+            if isinstance(error, _UNAVAILABLE) and not isinstance(error, _HOPELESS):
+                self._note_failure(error)
+                return False
+            self._reject(write, error)
+            return True
+        self._note_success()
+        return True
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._failing:
+            log.error("records_failing", reason=_one_line(error), spool=str(self._spool))
+        self._failing = True
+
+    def _note_success(self) -> None:
         if self._failing:
             log.info("records_recovered")
         self._failing = False
-        return True
+
+    def _reject(self, write: Write, error: Exception) -> None:
+        self._rejects_wait = True
+        reason, call_id = _one_line(error), str(write.call.get("call_id"))
+        log.error("record_rejected", reason=reason, call_id=call_id, file=str(self._rejected))
+        line = json.dumps({"reason": reason} | asdict(write), default=repr)
+        self._append(self._rejected, line, call_id)
 
     def _keep(self, write: Write) -> None:
-        self._spool_line(write)
-        self._pending.append(write)
-        if len(self._pending) > PENDING_LIMIT:
-            self._pending.popleft()
-
-    def _spool_line(self, write: Write) -> None:
         try:
-            self._spool.parent.mkdir(parents=True, exist_ok=True)
-            with self._spool.open("a", encoding="utf-8") as spool:
-                spool.write(json.dumps(asdict(write), ensure_ascii=False) + "\n")
+            line = json.dumps(asdict(write))
+        except (TypeError, ValueError) as error:
+            self._reject(write, error)
+            return
+        offset = self._append(self._spool, line, str(write.call.get("call_id")))
+        if self._unread_from is None and len(self._pending) < PENDING_LIMIT:
+            self._pending.append(write)
+        elif offset is None:
+            log.error("record_lost", call_id=write.call.get("call_id"))
+        elif self._unread_from is None:
+            self._unread_from = offset
+
+    def _append(self, path: Path, line: str, call_id: str) -> int | None:
+        """Add a line to a file, whole or not at all; return its offset."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab", buffering=0) as file:
+                offset = file.tell()
+                octets = f"{line}\n".encode()
+                if file.write(octets) == len(octets):
+                    return offset
+                file.truncate(offset)
+            log.error("spool_failed", reason="the disk is full", call_id=call_id)
         except OSError as error:
-            log.error("spool_failed", reason=str(error), call_id=write.call.get("call_id"))
+            log.error("spool_failed", reason=str(error), call_id=call_id)
+        return None
 
     def _flush(self) -> None:
-        if self._engine is None:
-            self._attempt(lambda session: None)
-        while self._pending and self._attempt_write(self._pending[0]):
+        self._rejects_wait = self._rejected.exists()
+        if not self._open():
+            return
+        while self._pending or self._read_on():
+            if not self._attempt(self._pending[0]):
+                return
             self._pending.popleft()
-        if not self._pending and not self._failing:
-            self._spool.unlink(missing_ok=True)
+        if not self._backlog and not self._failing:
+            with contextlib.suppress(OSError):
+                self._spool.unlink(missing_ok=True)
+
+    def _read_on(self) -> bool:
+        """Take the next writes that only the spool has into memory; False where there are none."""
+        while self._unread_from is not None and not self._pending:
+            try:
+                with self._spool.open("rb") as spool:
+                    size = spool.seek(0, 2)
+                    spool.seek(self._unread_from)
+                    for line in islice(spool, PENDING_LIMIT):
+                        if (write := _parsed(line)) is not None:
+                            self._pending.append(write)
+                    offset = spool.tell()
+            except OSError as error:
+                log.error("spool_failed", reason=str(error))
+                return False
+            self._unread_from = offset if offset < size else None
+        return bool(self._pending)
 
     def _replay_spool(self) -> None:
-        if not self._spool.exists():
+        try:
+            octets = self._spool.read_bytes()
+        except FileNotFoundError:
             return
+        except OSError as error:
+            log.error("spool_failed", reason=str(error))
+            return
+        if octets and not octets.endswith(b"\n"):  # torn: what is added must not be joined to it
+            self._append(self._spool, "", "")
         last: dict[str, Write] = {}
-        for number, line in enumerate(self._spool.read_text("utf-8").splitlines(), 1):
-            try:
-                body = json.loads(line)
-                write = Write(body["call"], tuple(body["turns"]), tuple(body.get("attempts", ())))
+        for line in octets.splitlines():
+            if (write := _parsed(line)) is not None:
                 last[write.call["call_id"]] = write
-            except (ValueError, KeyError, TypeError) as error:
-                log.warning("spool_line_refused", line=number, reason=str(error))
-                continue
-            self._pending.append(write)
+                self._pending.append(write)
         for call_id, write in last.items():
             if write.call.get("state") != RecordState.CLOSED:
                 lost = control_lost_columns(write.call.get("answered_at"), self._last_run_ended_at)
@@ -182,6 +269,18 @@ class RecordWriter:
             return utc_text(self._alive.stat().st_mtime_ns)
         except OSError:
             return None
+
+
+def _parsed(line: bytes) -> Write | None:
+    try:
+        body = json.loads(line)
+        write = Write(body["call"], tuple(body["turns"]), tuple(body.get("attempts", ())))
+        write.call["call_id"]
+    except (ValueError, KeyError, TypeError) as error:
+        if line.strip():
+            log.warning("spool_line_refused", reason=_one_line(error))
+        return None
+    return write
 
 
 def store(session: Session, write: Write) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -31,7 +32,7 @@ class Ringing:
 
 
 def chain_of(*links: Any) -> Chain:
-    return Chain(tuple((lambda each=each: cast(Destination, each)) for each in links))
+    return Chain(tuple(partial(cast, Destination, each) for each in links))
 
 
 async def test_nobody_else_is_rung_for_a_caller_who_is_gone() -> None:
