@@ -33,10 +33,10 @@ def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], str
         engines,
         packages,
         "",
-        f"{'':<46}" + "".join(f"{each['name']:>12}" for each in results),
+        f"{'':<46}" + "".join(f"{each['name']:>14}" for each in results),
     ]
     for name, cell in figures():
-        lines.append(f"{name:<46}" + "".join(f"{cell(each):>12}" for each in results))
+        lines.append(f"{name:<46}" + "".join(f"{cell(each):>14}" for each in results))
     errors = [f"{each['name']}: {error}" for each in results for error in each["errors"]]
     if errors:
         lines += ["", "errors:", *(f"  {each}" for each in errors)]
