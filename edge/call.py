@@ -24,7 +24,7 @@ ended           nothing
 
 Rules:
 
-1. The first cause fixes the one :class:`Termination`; a later one never replaces it, but for one
+1. The first cause fixes the one :class:`Termination`; a later one never replaces it, but for
    two cases: a conversation that breaks because media died is media's loss, whoever tells it
    first; and a caller whose carrier took over the call did not hang up, they were transferred.
    ``ended`` is entered once, with :class:`CallOver` as the last action.

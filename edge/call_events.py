@@ -161,7 +161,7 @@ class NegotiationFailed:
 
 @dataclass(frozen=True, slots=True)
 class MediaFailed:
-    """Media refused to configure a stream or to play on it."""
+    """Media did not configure a stream or play on it; the stream may still be open."""
 
     reason: str
     leg: str = CALLER_LEG
@@ -206,7 +206,7 @@ class AgentLost:
 
 @dataclass(frozen=True, slots=True)
 class MediaLost:
-    """The media process is gone."""
+    """The media process is gone, and every stream with it."""
 
     cause: str = ""
 

@@ -8,6 +8,7 @@ before anything is asked of anybody and closed exactly once, whatever happens he
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Coroutine
@@ -58,12 +59,13 @@ from edge.trunks.destination import DestinationError, Line
 from edge.trunks.routed import Routed
 from edge.ua.messages import UaAnswer, UaConfirmed, UaHangup, UaReject, UaRinging, UaSendDigit
 from media import RemoteError
-from media.link import LinkClosedError, RequestFailedError
+from media.link import LinkClosedError, NoAnswerError, RequestFailedError
 from media.messages import (
     AllocateStream,
     CallId,
     CloseStream,
     ConfigureStream,
+    EndConversation,
     PlayFile,
     StreamAllocated,
     Turn,
@@ -72,6 +74,8 @@ from media.messages import StreamClosed as MediaStreamClosed
 
 APOLOGY_CLIP = 0xFFFF_FFF0
 """Clip number of the apology; the agent counts its own from 1."""
+LET_GO_S = 5.0
+"""For a destination's last words after a fault of ours."""
 
 log = structlog.get_logger()
 
@@ -178,6 +182,7 @@ class CallTask:
             self._give_back_late_ports()
         except Exception as error:  # the per-call task: this call ends, the others go on
             log.exception("call_crashed", error=repr(error))
+            await self._let_go()
         finally:
             self._close_record(
                 self.call.termination
@@ -256,7 +261,38 @@ class CallTask:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._group is not None
-        self._group.create_task(work)
+        task = self._group.create_task(self._guarded(work))
+        task.add_done_callback(lambda _: work.close())  # it may be cancelled before it has begun
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do a child's work; where it fails, the call still ends in good order."""
+        try:
+            await work
+        except Exception as error:  # a child's fault ends its call only, and that everywhere
+            log.exception("call_failed", happened=work.__qualname__)
+            self.post(Crashed(f"{type(error).__name__}: {error}"))
+
+    async def _let_go(self) -> None:
+        """End everything everywhere, whatever state the call is in: its state machine failed."""
+        caller, number = self.call.caller, self.leg.number
+        if not caller.dialog_gone:
+            answered = self.call.times.answered_ns is not None
+            with contextlib.suppress(Exception):
+                self.leg.send(UaHangup(number) if answered else UaReject(number, 500))
+        with contextlib.suppress(Exception):
+            if caller.stream is not None and not caller.stream_gone:
+                self._around.media.send(CloseStream(caller.stream))
+            self._give_back_late_ports()
+        with contextlib.suppress(Exception):
+            self.handover.abandon()
+        try:
+            async with asyncio.timeout(LET_GO_S):
+                await self.routed.destination.end(EndReason.INTERNAL_ERROR)
+        except Exception as error:  # then the agent is told without it
+            log.warning("destination_end_failed", reason=repr(error))
+            with contextlib.suppress(Exception):
+                ended = EndConversation(self.call_id, str(EndReason.INTERNAL_ERROR))
+                self._around.agent.send(ended)
 
     async def _allocate(self) -> None:
         request = AllocateStream(self.call_id, "caller", self.leg.local_address)
@@ -290,14 +326,18 @@ class CallTask:
     async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
         try:
             await self._around.media.request(request)
+        except NoAnswerError as error:  # the link stands, and so may the stream
+            self.post(MediaFailed(str(error)))
         except LinkClosedError as error:
             self.post(MediaLost(str(error)))
         except RemoteError as error:
             self.post(MediaFailed(str(error)))
 
     async def _stop_conversation(self, reason: EndReason) -> None:
-        await self.routed.destination.end(reason)
-        self.post(ConversationEnded())
+        try:
+            await self.routed.destination.end(reason)
+        finally:
+            self.post(ConversationEnded())
 
     async def _close_stream(self, stream: int) -> None:
         quality = None

@@ -42,6 +42,10 @@ class LinkClosedError(RemoteError):
         super().__init__(message, sip_status=503)
 
 
+class NoAnswerError(LinkClosedError):
+    """The peer did not answer a request in time, though the link to it stands."""
+
+
 class RequestFailedError(RemoteError):
     """The peer answered a request with Failed."""
 
@@ -105,7 +109,8 @@ class Link:
         """Send a request and wait for its reply.
 
         Raises:
-            LinkClosedError: the peer went away or did not answer in time.
+            LinkClosedError: the peer went away.
+            NoAnswerError: it did not answer in time.
             RequestFailedError: the peer answered Failed.
         """
         if self.closed:
@@ -117,7 +122,7 @@ class Link:
         try:
             answer = await asyncio.wait_for(future, timeout_s)
         except TimeoutError as error:
-            raise LinkClosedError(f"no answer to {type(message).__name__}") from error
+            raise NoAnswerError(f"no answer to {type(message).__name__}") from error
         finally:
             self._requests.pop(request_id, None)
         if isinstance(answer, Failed):
