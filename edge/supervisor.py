@@ -105,7 +105,18 @@ class Supervisor:
         backoff = Backoff()
         while not self._stopping:
             backoff.started(time.monotonic_ns())
-            process = await self._start(child)
+            try:
+                process = await self._start(child)
+            except OSError as error:  # no memory, no process or no descriptor to be had just now
+                wait_ms = backoff.wait_ms(time.monotonic_ns())
+                log.error(
+                    "process_start_failed",
+                    process=child.role,
+                    reason=str(error),
+                    tries_after_ms=wait_ms,
+                )
+                await asyncio.sleep(wait_ms / 1_000)
+                continue
             status = await process.wait()
             _sweep(process.pid)
             if self._stopping:

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,26 @@ async def test_children_run_restart_and_stop_in_order(tmp_path: Path) -> None:
     await asyncio.wait_for(running, 10)
     assert (tmp_path / "lives.end").read_text("utf-8").split() == ["edge", "media"]
     assert not any(alive(int(pid)) for pid, _ in lives(tmp_path))
+
+
+async def test_a_child_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork that the kernel refuses is waited out; the keeper does not end silently."""
+    refusals = [OSError(12, "Cannot allocate memory"), OSError(11, "Try again")]
+    start = asyncio.create_subprocess_exec
+
+    async def scarce(*program: str, **options: Any) -> asyncio.subprocess.Process:
+        if refusals:
+            raise refusals.pop()
+        return await start(*program, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+    stop = asyncio.Event()
+    running = asyncio.create_task(Supervisor((child(tmp_path, "media"),)).run(stop))
+    await until(lambda: len(lives(tmp_path)) == 1, 10)
+    stop.set()
+    await asyncio.wait_for(running, 10)
 
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
