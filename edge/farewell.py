@@ -142,7 +142,14 @@ async def say_bye(dialog: LostDialog) -> bool:
     def text(via: str) -> str:
         return bye_text(dialog, via, secrets.token_hex(8))
 
-    return await _say(text, next_hop(dialog), dialog.sip_call_id, "bye")
+    try:
+        hop = next_hop(dialog)
+    except ValueError as error:
+        log.warning(
+            "farewell_failed", method="bye", sip_call_id=dialog.sip_call_id, reason=str(error)
+        )
+        return False
+    return await _say(text, hop, dialog.sip_call_id, "bye")
 
 
 def cancel_text(dialing: UaDialing) -> str:
@@ -183,8 +190,10 @@ async def _say(
 ) -> bool:
     loop = asyncio.get_running_loop()
     try:
+        if not 0 < hop[1] < 65_536:
+            raise ValueError(f"there is no port {hop[1]}")
         transport, answers = await loop.create_datagram_endpoint(_Answers, remote_addr=hop)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one, too
         log.warning("farewell_failed", method=method, sip_call_id=sip_call_id, reason=str(error))
         return False
     host, port = transport.get_extra_info("sockname")[:2]

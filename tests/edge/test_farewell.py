@@ -3,7 +3,15 @@ import socket
 
 import pytest
 
-from edge.farewell import LostDialog, bye_text, cancel_text, lost_dialog, next_hop, say_bye
+from edge.farewell import (
+    LostDialog,
+    bye_text,
+    cancel_text,
+    lost_dialog,
+    next_hop,
+    say_bye,
+    say_cancel,
+)
 from edge.ua.messages import UaConfirmed, UaDialing, UaInvite
 
 pytestmark = pytest.mark.unit
@@ -67,6 +75,27 @@ async def test_the_bye_is_repeated_until_answered() -> None:
 async def test_over_tcp_the_broken_connection_says_enough() -> None:
     """No BYE is tried where the caller's connection died with the worker."""
     assert not await say_bye(dialog("127.0.0.1:1", transport="TCP"))
+
+
+@pytest.mark.parametrize(
+    "route", ["<sip:127.0.0.1:99999;lr>", "<sip:127.0.0.1:0;lr>", "<sip:a..b:5060;lr>"]
+)
+async def test_a_route_to_nowhere_is_refused(route: str) -> None:
+    """What the far end wrote into its headers is not trusted to be an address."""
+    assert not await say_bye(dialog("127.0.0.1:5062", record_route=route))
+    assert not await say_cancel(
+        UaDialing(
+            -1,
+            "sip:ann@127.0.0.1:99999",
+            {"via": "SIP/2.0/UDP 127.0.0.1", "cseq": "1 INVITE", "route": route}
+            | dict.fromkeys(("from", "to", "call-id"), "x"),
+        )
+    )
+
+
+async def test_a_source_without_a_port_is_refused() -> None:
+    """Nothing is sent where the port is not even a number."""
+    assert not await say_bye(dialog("127.0.0.1:sip"))
 
 
 def test_a_cancel_is_the_invite_again() -> None:
