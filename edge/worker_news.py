@@ -1,0 +1,266 @@
+"""Take what UA workers say: new calls, news of dialogs, refusals, and their own end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from edge import sdp
+from edge.admission import Admission
+from edge.call_book import CallBook
+from edge.call_events import (
+    Confirmed,
+    Disconnected,
+    EndReason,
+    Event,
+    HangUpAsked,
+    InviteArrived,
+    Negotiated,
+    NegotiationFailed,
+    Party,
+    Termination,
+    WorkerLost,
+)
+from edge.call_surroundings import CallerLeg
+from edge.farewell import lost_dialog, say_bye
+from edge.front.front import FrontLine
+from edge.outbound import OutboundLegs
+from edge.peer import Peer
+from edge.queues.coded_call import coded_call
+from edge.records.columns import Parties, new_call_id
+from edge.transfer.order import TransferSurroundings
+from edge.trunks.destination import Chain
+from edge.trunks.intake import TurnedAway
+from edge.trunks.recognition import host_of
+from edge.trunks.routed import Routed
+from edge.trunks.trunks import TrunkBoard
+from edge.ua.messages import (
+    EndedBy,
+    UaCommandFailed,
+    UaConfirmed,
+    UaDigit,
+    UaDisconnected,
+    UaHangup,
+    UaInvite,
+    UaNegotiated,
+    UaReady,
+    UaRefused,
+    UaReject,
+    UaTransferStatus,
+)
+from edge.workers import WorkerKey, Workers
+from media import RemoteError
+from media.config.model import Config
+from media.messages import (
+    CallId,
+    Message,
+)
+
+log = structlog.get_logger()
+
+
+class WorkerNews:
+    """Where the messages of UA workers go.
+
+    Args:
+        book: the calls in progress.
+        admission: who may call now.
+        front: what stands before the workers.
+        trunks: trunks and dial plan.
+        outbound: legs that we place.
+        workers: the way back to the workers.
+        transfers: people and their codes.
+        media: the media process.
+        config: the configuration gone by now.
+    """
+
+    def __init__(
+        self,
+        book: CallBook,
+        admission: Admission,
+        front: FrontLine,
+        trunks: TrunkBoard,
+        outbound: OutboundLegs,
+        workers: Workers,
+        transfers: TransferSurroundings,
+        media: Peer,
+        config: Callable[[], Config],
+    ) -> None:
+        self._book = book
+        self._admission = admission
+        self._front = front
+        self._trunks = trunks
+        self._outbound = outbound
+        self._workers = workers
+        self._transfers = transfers
+        self._media = media
+        self._config = config
+        self._farewells: set[asyncio.Task[bool]] = set()
+
+    def receive(self, key: WorkerKey, message: Message) -> None:
+        """Take one message of a worker."""
+        if isinstance(message, UaInvite | UaRefused | UaDisconnected):
+            self._front.changed(key.place)
+        if self._outbound.receive(key, message) or self._trunks.carriers.receive(message):
+            return
+        match message:
+            case UaInvite(replaces_leg=int()):
+                self._take_over(key, message)
+            case UaInvite():
+                self._take_call(key, message)
+            case UaRefused():
+                self._record_refused(message)
+            case UaReady():
+                self._trunks.worker_ready(key.place)
+            case UaNegotiated(leg=leg):
+                self._book.post_leg(key, leg, _negotiated(message))
+            case UaConfirmed(leg=leg):
+                if self._note_dialog(key, message):
+                    self._book.post_leg(key, leg, Confirmed())
+            case UaDisconnected(leg=leg):
+                by_caller = message.by is EndedBy.REMOTE
+                gone = Disconnected(
+                    by_caller, message.sip_status, message.reason, message.reason_header
+                )
+                self._book.post_leg(key, leg, gone)
+                self._book.legs.pop((key, leg), None)
+            case UaDigit(leg=leg, digit=digit):
+                task = self._book.legs.get((key, leg))
+                if task is not None:
+                    task.press(digit, in_audio=False)
+            case UaTransferStatus(leg=leg, status=status, final=final):
+                self._refer_news(key, leg, status, final)
+            case UaCommandFailed(leg=leg, command=command, reason=reason):
+                log.warning("command_refused", leg=leg, command=command, reason=reason)
+                if command == "UaRefer":
+                    self._refer_news(key, leg, 500, True)
+                elif command == "UaAnswer":
+                    broken = HangUpAsked(Party.SYSTEM, EndReason.SIP_FAILURE, reason)
+                    self._book.post_leg(key, leg, broken)
+            case _:
+                log.info("message_unused", message=type(message).__name__)
+
+    def _refer_news(self, key: WorkerKey, leg: int, sip_status: int, final: bool) -> None:
+        task = self._book.legs.get((key, leg))
+        if task is not None:
+            task.handover.refer_news(sip_status, final)
+
+    def _note_dialog(self, key: WorkerKey, confirmed: UaConfirmed) -> bool:
+        """Keep a dialog's names; say whether it is the first of its call."""
+        call = self._book.legs.get((key, confirmed.leg))
+        if call is None:
+            return False
+        call.leg.confirmed = confirmed
+        return not call.call.caller.confirmed
+
+    def worker_lost(self, key: WorkerKey, reason: str) -> None:
+        """End the calls of a worker that is gone; their far ends get a BYE from here."""
+        self._outbound.lose_worker(key)
+        self._trunks.worker_lost(key.place)
+        for owner, leg in [each for each in self._book.legs if each[0] == key]:
+            call = self._book.legs.pop((owner, leg))
+            call.post(WorkerLost(reason))
+            if call.leg.invite is not None and call.leg.confirmed is not None:
+                dialog = lost_dialog(call.leg.invite, call.leg.confirmed)
+                farewell = asyncio.create_task(say_bye(dialog))
+                self._farewells.add(farewell)
+                farewell.add_done_callback(self._farewells.discard)
+            else:
+                self._front.worker_lost(call.leg.invite)
+
+    def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
+        invite = self._trunks.intake.seen(invite)
+        call_id = new_call_id(time.time_ns())
+        coded = coded_call(invite, self._config(), self._transfers.desk, self._media)
+        if coded is not None:
+            self._take_coded(key, invite, call_id, coded)
+            return
+        load = len(self._book.calls) / max(self._workers.pool.limit, 1)
+        taken = self._trunks.intake.take(invite, call_id, load)
+        if isinstance(taken, TurnedAway):
+            refuse = UaReject(invite.leg, taken.sip_status, challenges=taken.challenges)
+            self._workers.send(key, refuse)
+            return
+        leg = self._caller_leg(key, invite)
+        parties = Parties(
+            invite.sip_call_id,
+            taken.offered.caller_uri,
+            invite.request_uri or invite.to_uri,
+            invite.source,
+            invite.from_display,
+            taken.offered.trunk or "default",
+        )
+        refusal = self._admission.refusal() or self._front.refusal() or taken.refusal
+        task = self._book.start(call_id, parties, leg, taken.routed, InviteArrived(refusal))
+        task.trunk_counted = taken.counted
+        self._book.legs[key, invite.leg] = task
+
+    def _caller_leg(self, key: WorkerKey, invite: UaInvite) -> CallerLeg:
+        wildcard = self._config().media.address in ("0.0.0.0", "::")
+        return CallerLeg(
+            invite.leg,
+            lambda message: self._workers.send(key, message),
+            invite.local_address if wildcard else None,
+            invite,
+        )
+
+    def _take_coded(
+        self, key: WorkerKey, invite: UaInvite, call_id: CallId, routed: Routed
+    ) -> None:
+        """Take the call of a person who dialled a feature code."""
+        called = invite.request_uri or invite.to_uri
+        sip_call_id, display = invite.sip_call_id, invite.from_display
+        parties = Parties(sip_call_id, invite.from_uri, called, invite.source, display)
+        leg, arrived = self._caller_leg(key, invite), InviteArrived(self._admission.refusal())
+        self._book.legs[key, invite.leg] = self._book.start(call_id, parties, leg, routed, arrived)
+
+    def _take_over(self, key: WorkerKey, invite: UaInvite) -> None:
+        """Let another dialog carry a call on (RFC 3891); its media and its record stay."""
+        assert invite.replaces_leg is not None
+        call = self._book.legs.pop((key, invite.replaces_leg), None)
+        if call is None:
+            self._workers.send(key, UaHangup(invite.leg))
+            return
+        log.info("call_taken_over", call_id=call.call_id, leg=invite.leg, source=invite.source)
+        call.leg.number, call.leg.invite, call.leg.confirmed = invite.leg, invite, None
+        self._book.legs[key, invite.leg] = call
+
+    def _record_refused(self, refused: UaRefused) -> None:
+        now_ns = time.monotonic_ns()
+        self._tell_unrecorded(now_ns)
+        fresh = self._refusals.next_end_ns() is None
+        admitted = self._refusals.admits(host_of(refused.source), now_ns)
+        if fresh and (end_ns := self._refusals.next_end_ns()) is not None:
+            loop, wait_s = asyncio.get_running_loop(), (end_ns - now_ns) / 1e9
+            loop.call_later(wait_s + 0.01, lambda: self._tell_unrecorded(time.monotonic_ns()))
+        if not admitted:
+            return
+        reasons = {488: EndReason.UNACCEPTABLE, 503: EndReason.FULL, 486: EndReason.FULL}
+        reason = reasons.get(refused.sip_status, EndReason.REFUSED)
+        cause = refused.reason
+        if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
+            cause = closed
+            reason = EndReason.FULL if self._admission.overloaded else EndReason.NOT_READY
+        trunk = self._trunks.intake.trunk_of(refused.source) or "default"
+        sip_call_id, source = refused.sip_call_id, refused.source
+        parties = Parties(sip_call_id, refused.from_uri, refused.to_uri, source, trunk=trunk)
+        leg = CallerLeg(0, lambda message: None, None)
+        verdict = Termination(Party.SYSTEM, refused.sip_status, reason, cause)
+        call_id = new_call_id(time.time_ns())
+        task = self._book.start(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
+        # after the task has begun, whose first event is the INVITE
+        asyncio.get_running_loop().call_soon(task.post, Disconnected(False, refused.sip_status))
+
+    def _tell_unrecorded(self, now_ns: int) -> None:
+        if (left_out := self._refusals.end_minute(now_ns)) is not None:
+            log.warning("refusals_unrecorded", count=left_out.count, sources=left_out.sources)
+
+
+def _negotiated(message: UaNegotiated) -> Event:
+    try:
+        return Negotiated(sdp.agreed(message.local_sdp, message.remote_sdp))
+    except RemoteError as error:
+        return NegotiationFailed(str(error))
