@@ -41,7 +41,6 @@ from edge.pool import Pool
 from edge.queues.messages import ChangeDuty, QueueStatusRequest
 from edge.records.columns import Parties
 from edge.records.writer import RecordWriter
-from edge.refusal_limit import RefusalLimit
 from edge.status_report import report
 from edge.transfer.setup import people_workers, resume_outbox, transfer_surroundings
 from edge.transfer.straight import StraightToQueue
@@ -87,7 +86,6 @@ class Control:
     ) -> None:
         self._config = config
         self._admission = Admission()
-        self._refusals = RefusalLimit()
         self._started = time.monotonic()
         self._records = RecordWriter(config.storage.url, Path(config.run_dir) / "records.spool")
         self._clients = Clients(self.status, self._hang_up_by_operator, self._drain)

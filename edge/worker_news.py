@@ -31,6 +31,7 @@ from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.queues.coded_call import coded_call
 from edge.records.columns import Parties, new_call_id
+from edge.refusal_limit import RefusalLimit
 from edge.transfer.order import TransferSurroundings
 from edge.trunks.destination import Chain
 from edge.trunks.intake import TurnedAway
@@ -99,6 +100,7 @@ class WorkerNews:
         self._media = media
         self._config = config
         self._farewells: set[asyncio.Task[bool]] = set()
+        self._refusals = RefusalLimit()
 
     def receive(self, key: WorkerKey, message: Message) -> None:
         """Take one message of a worker."""
