@@ -371,6 +371,16 @@ async def test_what_a_worker_refused_is_recorded(rig: Rig) -> None:
     )
 
 
+async def test_a_flood_of_garbage_does_not_fill_the_records(rig: Rig) -> None:
+    """A source's refusals are recorded ten times a minute; another source still has its own."""
+    for number in range(30):
+        sip_call_id = f"bad-{number}"
+        rig.say(UaRefused(sip_call_id, "sip:a@b", "sip:c@d", "10.9.9.9:9", "UDP", 400, "garbage"))
+    rig.say(UaRefused("other", "sip:a@b", "sip:c@d", "10.9.9.8:9", "UDP", 400, "garbage"))
+    rows = [each.sip_call_id for each in await closed_records(rig, 11)]
+    assert sorted(rows) == sorted([*(f"bad-{number}" for number in range(10)), "other"])
+
+
 async def test_an_operator_hangs_up(rig: Rig) -> None:
     """A client may end a call by id; an unknown id is an error."""
     leg = await rig.talk()
