@@ -102,8 +102,8 @@ def list_text(rows: list[CallRow], counts: dict[str, int]) -> str:
         (
             each.call_id,
             each.offered_at[:19].replace("T", " "),
-            short_uri(each.caller),
-            short_uri(each.called),
+            printable(short_uri(each.caller)),
+            printable(short_uri(each.called)),
             "-" if each.answered_at is None else _length(each.duration_ms),
             str(counts.get(each.call_id, 0)),
             "-" if each.mos is None else f"{each.mos:.1f}",
@@ -123,6 +123,11 @@ def short_uri(uri: str) -> str:
     rest = uri.partition(":")[2] or uri
     user, at, host = rest.partition("@")
     return user if at else host or rest.partition(";")[0]
+
+
+def printable(text: str) -> str:
+    """Return text from the wire with no power over the terminal: controls become U+FFFD."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _ending(row: CallRow) -> str:
@@ -163,7 +168,7 @@ def show_text(row: CallRow, turns: list[TurnRow], attempts: Sequence[AttemptRow]
         ("recording", row.recording),
         ("Call-ID", row.sip_call_id),
     ]
-    lines = [f"{name:<10} {value}" for name, value in facts if value]
+    lines = [f"{name:<10} {printable(value)}" for name, value in facts if value]
     if turns:
         lines.append("")
     for turn in turns:
@@ -188,7 +193,7 @@ def _attempt_line(row: AttemptRow) -> str:
     known = ", ".join(f"{name} {value}" for name, value in stages if value is not None)
     status = f" ({row.sip_status})" if row.sip_status else ""
     who = row.member or "nobody rung"
-    return f"{row.number:>3}  {row.queue}: {who}  {row.outcome}{status}  {known}"
+    return printable(f"{row.number:>3}  {row.queue}: {who}  {row.outcome}{status}  {known}")
 
 
 def _quality(row: CallRow) -> str | None:
@@ -211,7 +216,8 @@ def _turn_lines(turn: TurnRow) -> list[str]:
     mark = "" if turn.source in ("model", "speech") else f" [{turn.source}]"
     cut = " --" if turn.interrupted else ""
     minutes, seconds = divmod(turn.offset_ms / 1_000, 60)
-    lines = [f"{int(minutes):>3}:{seconds:04.1f}  {turn.speaker:<6}  {turn.text}{cut}{mark}"]
+    text = printable(turn.text)
+    lines = [f"{int(minutes):>3}:{seconds:04.1f}  {turn.speaker:<6}  {text}{cut}{mark}"]
     detail = json.loads(turn.detail)
     response_ms = answer_ms(turn, detail) if turn.speaker == Speaker.AGENT else None
     if response_ms is not None:

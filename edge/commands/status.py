@@ -105,7 +105,9 @@ def as_text(status: Status | None) -> str:
     if status.ladder != "normal":
         lines.append(f"  load    given up for it: {status.ladder.replace('_', ' ')}")
     if status.records_failing:
-        lines.append("  records the database refuses writes: see records.spool and records.rejected")
+        lines.append(
+            "  records the database refuses writes; they are kept in the spool file or rejected"
+        )
     for call in status.calls:
         lines.append(
             f"  call    {call.call_id}  {call.state:<10} {call.duration_s:>5} s  "

@@ -11,6 +11,7 @@ from edge.call_parts import CallTimes
 from edge.client_messages import CallStatus, ProcessStatus, Status, WorkerStatus
 from edge.commands import calls, options, status
 from edge.records.columns import Parties, WallClock, closing, opening, turn_columns
+from edge.records.models import CallRow, TurnRow
 from edge.records.reader import RecordError
 from edge.records.writer import RecordWriter
 from media import ConfigError
@@ -210,3 +211,34 @@ def test_a_configuration_is_found_or_its_absence_told(
     project.write_text(YAML)
     assert options.config_path(none) == project
     assert options.chosen_config(none).dialplan[0].agent == "support"
+
+
+def test_text_from_the_wire_has_no_power_over_the_terminal() -> None:
+    """Escape sequences, line ends and direction marks in names, causes and words are not passed."""
+    evil = "\x1b]0;owned\x07\u202e\r\nJürgen"
+    row = CallRow(
+        call_id="c1",
+        state="closed",
+        direction="inbound",
+        trunk="default",
+        source="127.0.0.1:5062",
+        caller=f"sip:{evil}@a",
+        caller_name=evil,
+        called=f"sip:{evil}@b",
+        sip_call_id=evil,
+        offered_at="2026-01-31T12:00:00.000Z",
+        reason="refused",
+        cause=evil,
+    )
+    turn = TurnRow(
+        call_id="c1",
+        number=1,
+        speaker="caller",
+        text=evil,
+        offset_ms=0,
+        source="speech",
+        detail="{}",
+    )
+    for shown in (calls.show_text(row, [turn]), calls.list_text([row], {})):
+        assert all(each.isprintable() for each in shown.split("\n"))
+        assert "Jürgen" in shown
