@@ -269,7 +269,7 @@ class CallTask:
         try:
             await work
         except Exception as error:  # a child's fault ends its call only, and that everywhere
-            log.exception("call_failed", happened=work.__qualname__)
+            log.exception("call_failed", happened=str(work))
             self.post(Crashed(f"{type(error).__name__}: {error}"))
 
     async def _let_go(self) -> None:
