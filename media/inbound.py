@@ -12,7 +12,7 @@ from media.g711 import Codec
 from media.jitter import AudioPacket, EagerJitterBuffer, HeardFrame
 from media.latch import Source, SourceLatch
 from media.messages import Direction, StreamParameters
-from media.reception import Reception
+from media.reception import Arrival, Reception
 from media.sequence import Unwrapper
 from media.srtp import SrtpError, SrtpSession
 
@@ -134,12 +134,16 @@ class Inbound:
             self.first_packet_ns = now_ns
         self.last_packet_ns = now_ns
         sequence = self._sequence.receive(packet.sequence_number)
+        arrival = self.reception.receive(sequence)
+        if arrival is Arrival.STRAY:
+            return []
+        if arrival is Arrival.RESTART:
+            self._restart_order()
         timestamp = self._timestamp.receive(packet.timestamp)
-        fresh = self.reception.receive(sequence)
         codec = self._codecs.get(packet.payload_type)
         events: list[InboundEvent] = []
         if codec is not None:
-            if fresh:
+            if arrival is not Arrival.DUPLICATE:
                 self.reception.measure_jitter(timestamp, now_ns)
             audio = AudioPacket(sequence, timestamp, packet.payload, codec, now_ns)
         elif self._is_dtmf(packet.payload_type):
@@ -163,8 +167,12 @@ class Inbound:
         if self.reception is not None:
             self._earlier.append(self.reception)
             del self._earlier[:-8]
-            self.jitter.restart()
+            self._restart_order()
         self._sequence.reset()
+        self.reception = Reception(ssrc)
+
+    def _restart_order(self) -> None:
+        """Expect other sequence numbers and timestamps; the listener's time goes on."""
+        self.jitter.restart()
         self._timestamp.reset()
         self._dtmf.reset()
-        self.reception = Reception(ssrc)

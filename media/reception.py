@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 MAX_DROPOUT = 3_000
 """A forward jump beyond this is a restarted source (RFC 3550 A.1)."""
 MAX_MISORDER = 100
 _SEEN_WINDOW = 512
+
+
+class Arrival(StrEnum):
+    """What a packet's sequence number says about it."""
+
+    FRESH = "fresh"
+    DUPLICATE = "duplicate"
+    STRAY = "stray"
+    """Far from all others, alone so far: not to be used (RFC 3550 A.1)."""
+    RESTART = "restart"
+    """The second in a row over there: the source counts anew, from its predecessor on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +52,35 @@ class Reception:
         self._prior_received = 0
         self._transit: float | None = None
         self._seen: set[int] = set()
+        self._expected_stray: int | None = None
 
-    def receive(self, sequence: int) -> bool:
-        """Count a packet; False where it is a duplicate.
+    def receive(self, sequence: int) -> Arrival:
+        """Count a packet and say what it is.
 
         Args:
             sequence: unwrapped sequence number.
         """
         if self._base is None:
             self._base = self._highest = sequence
-        if sequence in self._seen:
-            self.duplicates += 1
-            return False
+        arrival = Arrival.FRESH
         jump = sequence - self._highest
         if jump > MAX_DROPOUT or jump < -MAX_MISORDER:
+            if sequence != self._expected_stray:
+                self._expected_stray = sequence + 1
+                return Arrival.STRAY
+            arrival = Arrival.RESTART
             self._restart(sequence)
+        elif sequence in self._seen:
+            self.duplicates += 1
+            return Arrival.DUPLICATE
+        self._expected_stray = None
         self._base = min(self._base, sequence)
         self._highest = max(self._highest, sequence)
         self._seen.add(sequence)
         if len(self._seen) > 2 * _SEEN_WINDOW:
             self._seen = {each for each in self._seen if each > self._highest - _SEEN_WINDOW}
         self.received += 1
-        return True
+        return arrival
 
     def measure_jitter(self, timestamp: int, arrival_ns: int) -> None:
         """Feed the interarrival jitter (RFC 3550 A.8); audio only, not telephone-events.
@@ -118,6 +137,7 @@ class Reception:
     def _restart(self, sequence: int) -> None:
         assert self._base is not None
         self._earlier_expected += self._highest - self._base + 1
-        self._base = self._highest = sequence
-        self._seen.clear()
+        self._base = self._highest = sequence - 1
+        self._seen = {sequence - 1}
+        self.received += 1
         self._transit = None

@@ -121,3 +121,30 @@ def test_before_configuration_nothing_is_heard() -> None:
     one = Inbound(0, 120)
     assert one.receive(rtp(0, 1, 0, 9, b"\x10" * 160), FAR, 20 * MS) == []
     assert one.poll(10**12) == []
+
+
+def heard_of(one: Inbound, sequence: int, timestamp: int, count: int, began_ns: int) -> int:
+    """Return how many of a run of packets, 20 ms apart, are heard as they were sent."""
+    events: list[InboundEvent] = []
+    for n in range(count):
+        now_ns = began_ns + n * 20 * MS
+        packet = rtp(0, (sequence + n) & 0xFFFF, timestamp + 160 * n, 9, b"\x10" * 160)
+        events += one.receive(packet, FAR, now_ns) + one.poll(now_ns)
+    return sum(payload is not None for payload in frames(events))
+
+
+@pytest.mark.parametrize("sequence", [5_000, 29_700, 45_000])
+@pytest.mark.parametrize("timestamp", [0, 48_000, 3_000_000_000])
+def test_a_source_that_counts_anew_is_heard(sequence: int, timestamp: int) -> None:
+    """Other sequence numbers and timestamps under the same SSRC cost at most a few packets."""
+    one = inbound()
+    assert heard_of(one, 30_000, 1_000_000, 200, 20 * MS) == 200
+    assert heard_of(one, sequence, timestamp, 100, 4_020 * MS) >= 98
+
+
+def test_one_stray_packet_does_not_deafen() -> None:
+    """A single packet from far off is passed over, and what follows in order is heard."""
+    one = inbound()
+    heard_of(one, 30_000, 0, 100, 20 * MS)
+    assert heard_of(one, 50_000, 9_000_000, 1, 2_020 * MS) == 0
+    assert heard_of(one, 30_100, 16_000, 100, 2_040 * MS) == 100

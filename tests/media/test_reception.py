@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.reception import Reception
+from media.reception import Arrival, Reception
 
 pytestmark = pytest.mark.unit
 MS = 1_000_000
@@ -19,7 +19,7 @@ def test_loss_is_expected_less_received() -> None:
     reception = Reception(7)
     for sequence in range(100, 110):
         if sequence not in (103, 107):
-            assert reception.receive(sequence)
+            assert reception.receive(sequence) is Arrival.FRESH
     assert (reception.expected, reception.received, reception.lost) == (10, 8, 2)
     block = reception.report()
     assert (block.ssrc, block.fraction_lost, block.packets_lost) == (7, 51, 2)
@@ -38,7 +38,8 @@ def test_late_packet_is_not_lost() -> None:
 def test_duplicate_is_counted_and_told() -> None:
     """The second copy is refused and does not hide a loss."""
     reception = Reception(1)
-    assert [reception.receive(each) for each in (1, 1, 3)] == [True, False, True]
+    arrivals = [reception.receive(each) for each in (1, 1, 3)]
+    assert arrivals == [Arrival.FRESH, Arrival.DUPLICATE, Arrival.FRESH]
     assert (reception.duplicates, reception.lost) == (1, 1)
 
 
@@ -59,6 +60,20 @@ def test_jitter_of_a_steady_stream_is_zero_and_of_an_alternating_one_converges()
     assert steady.jitter_ms == 0
     assert shaky.jitter_ms == pytest.approx(8, abs=0.1)
     assert shaky.jitter_max_ms >= shaky.jitter_ms
+
+
+def test_a_lone_stray_is_no_restart() -> None:
+    """One packet far off is passed over; the second in a row there is the restart (A.1)."""
+    reception = Reception(1)
+    arrivals = [reception.receive(each) for each in (1_000, 1_001, 20_000, 1_002, 500, 501)]
+    assert arrivals == [
+        *[Arrival.FRESH] * 2,
+        Arrival.STRAY,
+        Arrival.FRESH,
+        Arrival.STRAY,
+        Arrival.RESTART,
+    ]
+    assert reception.lost == 0
 
 
 @given(st.sets(st.integers(1, 300), max_size=60), st.integers(0, 2**32))
