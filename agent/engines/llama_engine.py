@@ -100,25 +100,25 @@ class LlamaEngine:
         """Write what a sequence holds to a file; the future says whether that worked."""
         done: Future[bool] = Future()
 
-        def write() -> None:
+        def write() -> bool:
             tokens = self._lane(sequence).cache.tokens
-            done.set_result(bool(tokens) and self._context.save(sequence, path, tokens))
+            return bool(tokens) and self._context.save(sequence, path, tokens)
 
-        self._commands.put(write)
+        self._commands.put(lambda: _settle(done, write))
         return done
 
     def restore(self, sequence: int, path: Path, tokens: Sequence[int]) -> Future[bool]:
         """Fill a sequence from a file; the future says whether it holds these tokens now."""
         done: Future[bool] = Future()
 
-        def read() -> None:
+        def read() -> bool:
             self._clear(sequence)
             found = self._context.restore(sequence, path, tokens)
             if found:
                 self._lane(sequence).cache.append(tokens)
-            done.set_result(found)
+            return found
 
-        self._commands.put(read)
+        self._commands.put(lambda: _settle(done, read))
         return done
 
     def wake(self) -> None:
@@ -150,13 +150,20 @@ class LlamaEngine:
     def _take_commands(self) -> None:
         idle = not any(lane.pending for lane in self._lanes.values())
         if idle and not self._stopping:
-            self._commands.get()()
+            self._obey(self._commands.get())
         while True:
             try:
                 command = self._commands.get_nowait()
             except queue.Empty:
                 return
+            self._obey(command)
+
+    def _obey(self, command: Callable[[], None]) -> None:
+        try:
             command()
+        except Exception as fault:  # one broken command ends the answers, not the engine
+            _log.error("language_model_failed", exc_info=True)
+            self._fail_all(fault)
 
     def _drop_cancelled(self) -> None:
         for lane in self._lanes.values():
@@ -337,3 +344,13 @@ class LlamaEngine:
         if text := lane.text.receive(self._model.piece(token)):
             job.on_text(text)
         return token
+
+
+def _settle(done: Future[bool], work: Callable[[], bool]) -> None:
+    """Do what a future was promised for, unless nobody waits any more."""
+    if not done.set_running_or_notify_cancel():
+        return
+    try:
+        done.set_result(work())
+    except Exception as fault:  # whoever waits is told
+        done.set_exception(fault)

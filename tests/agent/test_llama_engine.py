@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +244,26 @@ def test_stopping_ends_every_job(context: Counting) -> None:
     threading.Timer(0.02, context.gate.set).start()
     engine.stop()
     assert answer.wait() and freed.is_set()
+
+
+def test_a_broken_command_does_not_end_the_engine(
+    engine: LlamaEngine, context: Counting, tmp_path: Path
+) -> None:
+    """A sequence that cannot be saved is told to who asked; the next answer works."""
+    ask(engine, 1, [1, 2])
+    with pytest.raises(AttributeError):
+        engine.save(1, tmp_path / "prefix").result(5)
+    assert ask(engine, 1, [1, 8]).text == "i"
+
+
+def test_a_cancelled_save_does_not_end_the_engine(
+    engine: LlamaEngine, context: Counting, tmp_path: Path
+) -> None:
+    """Who stops waiting for a file harms nobody."""
+    context.gate.clear()
+    answer = Answer()
+    engine.submit(1, answer.job([1, 8]))
+    assert engine.save(1, tmp_path / "prefix").cancel()
+    context.gate.set()
+    assert answer.wait().text == "i"
+    assert ask(engine, 1, [1, 8]).text == "i"
