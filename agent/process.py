@@ -16,7 +16,7 @@ import structlog
 
 from agent.conversation import Conversation
 from agent.desk_speech import DeskSpeech
-from agent.engines.base import Voice
+from agent.engines.base import RecognizerSession, Voice
 from agent.human_requests import HumanRequests
 from agent.ladder import Step
 from agent.ladder_watch import LadderWatch
@@ -99,6 +99,8 @@ class AgentProcess:
         self._conversations: dict[CallId, Conversation] = {}
         self._streams: dict[int, Conversation] = {}
         self._owners: dict[CallId, Link] = {}
+        self._opening: dict[CallId, Link] = {}
+        """Conversations that open; who ends one meanwhile takes it out, and it closes at once."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk = DeskSpeech(lambda: self._media, self._streams.__contains__, clock)
         self._human = HumanRequests(
@@ -248,6 +250,7 @@ class AgentProcess:
 
     def _edge_lost(self, link: Link, reason: str) -> None:
         self._edges.discard(link)
+        self._opening = {key: each for key, each in self._opening.items() if each is not link}
         for call_id, owner in list(self._owners.items()):
             if owner is link and (conversation := self._conversations.get(call_id)) is not None:
                 log.warning("link_lost", peer="edge", reason=reason, call_id=call_id)
@@ -327,6 +330,7 @@ class AgentProcess:
     # ------------------------------------------------------------ calls
 
     async def _start(self, link: Link, message: StartConversation, request_id: int | None) -> None:
+        self._opening[message.call_id] = link
         try:
             conversation = await self._open(link, message)
         except CordboardError as error:
@@ -336,6 +340,12 @@ class AgentProcess:
         except Exception as error:  # the call's own edge
             log.exception("conversation_failed", call_id=message.call_id)
             link.reply(request_id, Failed(f"{type(error).__name__}: {error}", 500))
+            return
+        finally:
+            wanted = self._opening.pop(message.call_id, None) is not None
+        if not wanted:
+            await conversation.close()
+            link.reply(request_id, Failed("the conversation was ended while it opened", 487))
             return
         self._conversations[message.call_id] = conversation
         self._streams[message.stream] = conversation
@@ -349,20 +359,22 @@ class AgentProcess:
         engines, media = self._loaded(), self._media
         waits, turn_model = self._watch.waits, engines.turn_model
         dialogue = await engines.language_model.open(persona.prefix)
-        recognizer = engines.recognizer_of(persona.config).open()
-        listening = Listening(
-            engines.voice_activity.open(),
-            WatchedRecognizer(recognizer, waits),
-            None if turn_model is None else WatchedTurnModel(turn_model, waits),
-            persona.timing,
-            persona.config.limits.max_turn_s * 1_000,
-            self._clock,
-        )
+        recognizer: RecognizerSession | None = None
         try:
+            recognizer = engines.recognizer_of(persona.config).open()
+            listening = Listening(
+                engines.voice_activity.open(),
+                WatchedRecognizer(recognizer, waits),
+                None if turn_model is None else WatchedTurnModel(turn_model, waits),
+                persona.timing,
+                persona.config.limits.max_turn_s * 1_000,
+                self._clock,
+            )
             await media.request(AttachStream(message.stream))
         except BaseException:
             dialogue.close()
-            recognizer.close()
+            if recognizer is not None:
+                recognizer.close()
             raise
         sessions = Sessions(listening, WatchedDialogue(dialogue, waits), self._watch.allowance)
         conversation = Conversation(
@@ -372,6 +384,7 @@ class AgentProcess:
         return conversation
 
     async def _end_for(self, link: Link, call_id: CallId, request_id: int | None) -> None:
+        self._opening.pop(call_id, None)
         conversation = self._conversations.get(call_id)
         if conversation is not None:
             await self._end(call_id, conversation)

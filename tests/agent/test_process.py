@@ -230,3 +230,32 @@ async def test_a_lost_edge_ends_its_conversations(tmp_path: Path) -> None:
         await made.until(lambda: DetachStream(7) in made.media.messages)
         with pytest.raises(LinkClosedError):
             await made.status()
+
+
+async def test_a_conversation_ended_while_it_opens_is_closed(tmp_path: Path) -> None:
+    """An end that overtakes the opening leaves nothing attached behind."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        starting = asyncio.create_task(made.start("c1", 7))
+        await asyncio.sleep(0)
+        await made.edge.request(EndConversation(CallId("c1"), "caller"))
+        with pytest.raises(RequestFailedError, match="while it opened"):
+            await starting
+        await made.until(lambda: DetachStream(7) in made.media.messages)
+        assert (await made.status()).conversations == 0
+
+
+async def test_a_fault_while_opening_gives_the_dialogue_back(tmp_path: Path) -> None:
+    """An engine that cannot be opened leaves no sequence of the language model taken."""
+    async with board(tmp_path) as made:
+        await made.until(lambda: any(isinstance(e, AgentStatus) and e.ready for e in made.received))
+        model = made.engines.language_model
+        assert isinstance(model, FakeModel)
+        await made.until(lambda: model.asked)
+        await asyncio.sleep(0.2)
+        closed: list[bool] = []
+        model.close = lambda: closed.append(True)  # type: ignore[method-assign]
+        made.engines.voice_activity = None  # type: ignore[assignment]
+        with pytest.raises(RequestFailedError, match="AttributeError"):
+            await made.start("c1", 7)
+        assert closed == [True]
