@@ -41,18 +41,22 @@ async def rehearse(persona: Persona, engines: Engines) -> None:
     """Run every engine once: the first time is slow, and no caller should have it."""
     audio = await persona.speech.learn(persona.config.greeting)
     session = engines.recognizer_of(persona.config).open()
-    session.start()
-    session.receive(audio[:16_000])
-    await session.finish()
-    session.close()
+    try:
+        session.start()
+        session.receive(audio[:16_000])
+        await session.finish()
+    finally:
+        session.close()
     if engines.turn_model is not None:
         await engines.turn_model.complete_probability(audio[:16_000])
     dialogue = await engines.language_model.open(persona.prefix)
     messages = [*persona.prefix, ChatMessage("user", WARM_UP_TEXT)]
-    async with closing(dialogue.generate(messages, max_tokens=2)) as pieces:
-        async for _ in pieces:
-            pass
-    dialogue.close()
+    try:
+        async with closing(dialogue.generate(messages, max_tokens=2)) as pieces:
+            async for _ in pieces:
+                pass
+    finally:
+        dialogue.close()
     async for _ in persona.speech.say(WARM_UP_TEXT):
         pass
 

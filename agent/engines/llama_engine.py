@@ -8,6 +8,7 @@ the next step.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -64,6 +65,7 @@ class LlamaEngine:
         *,
         plan: BatchPlan | None = None,
         on_stop: Callable[[], None] = lambda: None,
+        on_loss: Callable[[], None] = lambda: os._exit(70),
     ) -> None:
         """Start the thread.
 
@@ -72,11 +74,13 @@ class LlamaEngine:
             model: its vocabulary.
             plan: how batches are made.
             on_stop: called in the thread after the last step, to free the context.
+            on_loss: called in the thread when it cannot go on; ends the process (EX_SOFTWARE).
         """
         self._context = context
         self._model = model
         self._plan = plan or BatchPlan()
         self._on_stop = on_stop
+        self._on_loss = on_loss
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lanes: dict[int, _Lane] = {}
         self._stopping = False
@@ -136,6 +140,18 @@ class LlamaEngine:
 
     def _run(self) -> None:
         step_back()
+        try:
+            self._serve()
+        except BaseException:
+            # without this thread every caller would wait for ever: the process ends, loudly, and
+            # the supervisor starts another, while the edge plays the apology
+            _log.critical("language_model_thread_lost", exc_info=True)
+            self._on_loss()
+            return
+        self._fail_all(LocalError("the language model stopped"))
+        self._on_stop()
+
+    def _serve(self) -> None:
         while not self._stopping:
             self._take_commands()
             self._drop_cancelled()
@@ -144,8 +160,6 @@ class LlamaEngine:
             except Exception as fault:  # one broken batch ends its calls' answers, not the engine
                 _log.error("language_model_failed", exc_info=True)
                 self._fail_all(fault)
-        self._fail_all(LocalError("the language model stopped"))
-        self._on_stop()
 
     def _take_commands(self) -> None:
         idle = not any(lane.pending for lane in self._lanes.values())

@@ -100,9 +100,7 @@ def test_sentences_that_begin_alike_are_whole(text: str) -> None:
     assert judge_words(text) is Completeness.COMPLETE
 
 
-@pytest.mark.parametrize(
-    "text", ["The red light on the door.", "How can I share?", "It keeps."]
-)
+@pytest.mark.parametrize("text", ["The red light on the door.", "How can I share?", "It keeps."])
 def test_fragments_are_not_taken_for_questions(text: str) -> None:
     """A thing without a verb, or a verb without its object, is answered by nothing yet."""
     assert is_fragment(text)

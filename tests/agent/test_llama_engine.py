@@ -267,3 +267,17 @@ def test_a_cancelled_save_does_not_end_the_engine(
     context.gate.set()
     assert answer.wait().text == "i"
     assert ask(engine, 1, [1, 8]).text == "i"
+
+
+def test_an_engine_that_cannot_go_on_says_so(context: Counting) -> None:
+    """Where even giving up fails, the owner is told instead of waiting for ever."""
+    lost = threading.Event()
+    engine = LlamaEngine(context, Letters(), on_loss=lost.set)
+
+    def refuse(sequence: int) -> None:
+        raise OSError("the context is gone")
+
+    context.clear = refuse  # type: ignore[method-assign]  # the fault under test
+    context.broken = True
+    engine.submit(1, Answer().job([1, 2]))
+    assert lost.wait(5)

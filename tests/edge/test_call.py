@@ -277,7 +277,7 @@ def test_a_caller_is_not_left_ringing(state: CallState) -> None:
     ("event", "status", "retry", "reason"),
     [
         (ConversationRefused("no such number", 404), 404, False, EndReason.CONVERSATION_FAILED),
-            (ConversationRefused("fault", 500), 480, False, EndReason.CONVERSATION_FAILED),
+        (ConversationRefused("fault", 500), 480, False, EndReason.CONVERSATION_FAILED),
         (ConversationRefused("all taken", 503), 503, True, EndReason.CONVERSATION_FAILED),
         (ConversationBroken("died"), 503, True, EndReason.CONVERSATION_FAILED),
         (AgentLost("gone"), 503, True, EndReason.AGENT_LOST),
