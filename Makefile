@@ -9,8 +9,9 @@ CORDBOARD := .venv/bin/cordboard
 SETUP := .venv/.setup
 SETUP_TESTS := .venv/.setup-tests
 MODELS := .venv/.models
-# tests in real time may lose against a busy machine: a failed one is run again, and listed as rerun
-AGAIN := --reruns 2 --reruns-delay 5
+# tests in real time may lose against a busy machine: a failed one is run again at once (a pause
+# would stop the event loops of shared peers), and listed as rerun
+AGAIN := --reruns 2
 PYTEST := PYTHONUNBUFFERED=1 $(PY) -m pytest
 
 help:  ## say what there is
