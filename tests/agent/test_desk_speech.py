@@ -186,6 +186,8 @@ def test_a_clearing_before_the_text_is_not_its_own() -> None:
         saying = asyncio.create_task(desk.say())
         await asyncio.sleep(0.5)
         desk.speech.receive(cleared)
+        await asyncio.sleep(0)
+        assert not saying.done()
         await saying
 
     at_desk(script)
