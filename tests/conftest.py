@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hypothesis  # noqa: F401  # early: its plugin's late import meets a fault of CPython 3.11's ast
 import pytest
 
 KINDS = {"unit", "integration", "model", "soak"}
