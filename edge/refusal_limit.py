@@ -1,7 +1,8 @@
-"""Limit what refused INVITEs may write into the records (sans-IO).
+"""Limit what strangers' refused INVITEs may write into the records (sans-IO).
 
 Anybody can send garbage, at any rate and from any address. A source's first refusals of a minute
-are recorded one by one; what comes beyond is only counted, and told once a minute.
+are recorded one by one; what comes beyond is only counted, and told once a minute. What a trunk
+sent is not asked about here: every call of a carrier has its record.
 """
 
 from __future__ import annotations

@@ -230,15 +230,21 @@ class WorkerNews:
         call.leg.number, call.leg.invite, call.leg.confirmed = invite.leg, invite, None
         self._book.legs[key, invite.leg] = call
 
-    def _record_refused(self, refused: UaRefused) -> None:
+    def _is_recorded(self, source: str) -> bool:
+        """Say whether a stranger's refusal is recorded, or only counted."""
         now_ns = time.monotonic_ns()
         self._tell_unrecorded(now_ns)
         fresh = self._refusals.next_end_ns() is None
-        admitted = self._refusals.admits(host_of(refused.source), now_ns)
+        admitted = self._refusals.admits(host_of(source), now_ns)
         if fresh and (end_ns := self._refusals.next_end_ns()) is not None:
             loop, wait_s = asyncio.get_running_loop(), (end_ns - now_ns) / 1e9
             loop.call_later(wait_s + 0.01, lambda: self._tell_unrecorded(time.monotonic_ns()))
-        if not admitted:
+        return admitted
+
+    def _record_refused(self, refused: UaRefused) -> None:
+        trunk = self._trunks.intake.trunk_of(refused.source)
+        # a carrier's calls are bounded by its contract, and every one of them is asked about
+        if trunk is None and not self._is_recorded(refused.source):
             return
         reasons = {488: EndReason.UNACCEPTABLE, 503: EndReason.FULL, 486: EndReason.FULL}
         reason = reasons.get(refused.sip_status, EndReason.REFUSED)
@@ -246,9 +252,9 @@ class WorkerNews:
         if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
             cause = closed
             reason = EndReason.FULL if self._admission.overloaded else EndReason.NOT_READY
-        trunk = self._trunks.intake.trunk_of(refused.source) or "default"
         sip_call_id, source = refused.sip_call_id, refused.source
-        parties = Parties(sip_call_id, refused.from_uri, refused.to_uri, source, trunk=trunk)
+        called, trunk = refused.to_uri, trunk or "default"
+        parties = Parties(sip_call_id, refused.from_uri, called, source, trunk=trunk)
         leg = CallerLeg(0, lambda message: None, None)
         verdict = Termination(Party.SYSTEM, refused.sip_status, reason, cause)
         call_id = new_call_id(time.time_ns())

@@ -26,6 +26,7 @@ from edge.commands.status import as_text, ask
 from edge.control import Control
 from edge.records.models import CallRow, TurnRow
 from edge.records.reader import RecordReader
+from edge.refusal_limit import MOST_PER_SOURCE
 from edge.ua.messages import (
     EndedBy,
     UaConfirmed,
@@ -36,7 +37,15 @@ from edge.ua.messages import (
     UaRefused,
     UaSettings,
 )
-from media.config.model import AgentConfig, Config, RuleConfig, SipConfig, StorageConfig
+from media.config.model import (
+    AgentConfig,
+    Config,
+    RuleConfig,
+    SipConfig,
+    StorageConfig,
+    UnknownSource,
+)
+from media.config.trunks import TrunkConfig
 from media.link import RequestFailedError, connect
 from media.messages import (
     AgentStatus,
@@ -80,7 +89,10 @@ class Rig:
         self.config = Config(
             agents,
             (RuleConfig(agent="support"),),
-            sip=SipConfig(udp_port=22_060, answer_timeout_ms=800),
+            sip=SipConfig(
+                udp_port=22_060, answer_timeout_ms=800, unknown_source=UnknownSource.ACCEPT
+            ),
+            trunks={"carrier": TrunkConfig(sources=("10.7.0.0/24",))},
             storage=StorageConfig(f"sqlite:///{folder}/calls.db"),
             run_dir=str(folder / "run"),
         )
@@ -379,6 +391,15 @@ async def test_a_flood_of_garbage_does_not_fill_the_records(rig: Rig) -> None:
     rig.say(UaRefused("other", "sip:a@b", "sip:c@d", "10.9.9.8:9", "UDP", 400, "garbage"))
     rows = [each.sip_call_id for each in await closed_records(rig, 11)]
     assert sorted(rows) == sorted([*(f"bad-{number}" for number in range(10)), "other"])
+
+
+async def test_every_refusal_of_a_trunk_is_recorded(rig: Rig) -> None:
+    """A carrier that calls beyond the limit finds each of its calls in the records."""
+    for number in range(MOST_PER_SOURCE + 15):
+        sip_call_id = f"full-{number}"
+        rig.say(UaRefused(sip_call_id, "sip:a@b", "sip:c@d", "10.7.0.9:9", "UDP", 503, "full"))
+    rows = await closed_records(rig, MOST_PER_SOURCE + 15)
+    assert {each.trunk for each in rows} == {"carrier"}
 
 
 async def test_an_operator_hangs_up(rig: Rig) -> None:

@@ -93,6 +93,7 @@ class SipService:
         limits: fields of the ``limits`` section, as YAML.
         host: address of SIP and RTP.
         agent: in the agent process's place.
+        more: further sections, as YAML.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class SipService:
         limits: str = "",
         host: str = "127.0.0.1",
         agent: ScriptedAgent | None = None,
+        more: str = "",
     ) -> None:
         self.folder = folder
         self.host = host
@@ -125,7 +127,7 @@ class SipService:
             'storage: {url: "sqlite:///calls.db"}\n'
             "log: {format: json, level: info}\n"
             "agents: {desk: {greeting: Hello., instructions: Be brief.}}\n"
-            "dialplan: [{agent: desk}]\n"
+            "dialplan: [{agent: desk}]\n" + more
         )
         self.config_path = config
         self.config = load_config(config)

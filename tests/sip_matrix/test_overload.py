@@ -21,6 +21,8 @@ HOLD_MS = 1_000
 RATE = 3 * LINES_LEFT
 """Calls a second, three times what two lines of one second each can take."""
 SECONDS = 6
+CARRIER = "trunks: {carrier: {sources: [127.0.0.1]}}\n"
+"""Every call of a trunk has its record, however many are refused."""
 OPTIONS_P99_MS = 250.0
 """For a machine of two cores that runs other things too; the figure itself is printed."""
 
@@ -29,7 +31,7 @@ def test_three_times_the_load_hurts_no_call_in_progress(tmp_path: Path) -> None:
     """Excess calls get 503 with Retry-After, OPTIONS is answered, a call's audio has no hole."""
     program = shutil.which("sipp")
     assert program, "sipp is not installed: apt-get install sip-tester"
-    call = ChangingCall(tmp_path, (31_048, 31_049), play_s=30)
+    call = ChangingCall(tmp_path, (31_048, 31_049), play_s=30, more=CARRIER)
     try:
         call.invite()
         call.prove_both_ways()
