@@ -43,6 +43,7 @@ from media.messages import (
     Message,
     RtpTimedOut,
     StreamAllocated,
+    StreamFailed,
 )
 
 ANSWERED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
@@ -246,6 +247,8 @@ class OutboundLeg:
                 self._listener.leg_referred(self, message)
             case RtpTimedOut():
                 self._break("no RTP")
+            case StreamFailed(reason=reason):
+                self._break(f"media failed: {reason}")
             case UaCommandFailed(command=command, reason=reason):
                 log.warning("command_refused", leg=self.name, command=command, reason=reason)
                 if command == "UaDial":
@@ -368,7 +371,7 @@ class OutboundLegs:
             leg.receive(message)
         return leg is not None
 
-    def receive_media(self, message: DtmfReceived | RtpTimedOut) -> bool:
+    def receive_media(self, message: DtmfReceived | RtpTimedOut | StreamFailed) -> bool:
         """Take media's message; False where it is about none of our streams."""
         leg = self._by_stream.get(message.stream)
         if leg is not None:

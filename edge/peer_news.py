@@ -14,6 +14,7 @@ from edge.call_events import (
     ConversationBroken,
     EndReason,
     HangUpAsked,
+    MediaFailed,
     MediaLost,
     Party,
     RtpSilent,
@@ -28,6 +29,7 @@ from media.messages import (
     HangupRequested,
     Message,
     RtpTimedOut,
+    StreamFailed,
     TransferRequested,
     Turn,
 )
@@ -98,12 +100,16 @@ class PeerNews:
                 self._book.post_stream(stream, ApologyFinished())
             case ClipFinished(stream=stream, clip=clip) if stream in self._book.streams:
                 self._book.streams[stream].routed.destination.clip_finished(clip)
-            case DtmfReceived() | RtpTimedOut() if self._outbound.receive_media(message):
+            case DtmfReceived() | RtpTimedOut() | StreamFailed() if self._outbound.receive_media(
+                message
+            ):
                 pass
             case DtmfReceived(stream=stream, digit=digit) if stream in self._book.streams:
                 self._book.streams[stream].press(digit, in_audio=True)
             case RtpTimedOut(stream=stream, silent_ms=silent_ms):
                 self._book.post_stream(stream, RtpSilent(silent_ms))
+            case StreamFailed(stream=stream, reason=reason):
+                self._book.post_stream(stream, MediaFailed(reason))
             case _:
                 log.debug("message_unused", message=type(message).__name__)
 

@@ -404,3 +404,9 @@ class Bridge:
         if leg is not None:
             log.warning("rtp_lost", call_id=leg.call_id, leg=leg.leg, silent_ms=silent_ns // 10**6)
             leg.owner.send(messages.RtpTimedOut(stream.number, silent_ns // 1_000_000))
+
+    def stream_failed(self, stream: Stream, reason: str) -> None:
+        """Tell edge that the stream is over by a fault of ours."""
+        leg = self._legs.get(stream.number)
+        if leg is not None:
+            leg.owner.send(messages.StreamFailed(stream.number, reason))

@@ -332,6 +332,14 @@ class RtpTimedOut(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class StreamFailed(Message):
+    """A fault of media's own ended a stream; edge ends the call."""
+
+    stream: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MediaStatus(Message):
     """Reply to MediaStatusRequest."""
 

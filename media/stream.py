@@ -52,6 +52,9 @@ class StreamListener(Protocol):
     def stream_silent(self, stream: Stream, silent_ns: int) -> None:
         """Nothing came for the time-out."""
 
+    def stream_failed(self, stream: Stream, reason: str) -> None:
+        """A fault of our own ended the stream."""
+
 
 class Stream:
     """One leg.
@@ -235,8 +238,8 @@ class Stream:
                 return
             try:
                 receive(datagram, (str(source[0]), int(source[1])), time.monotonic_ns())
-            except Exception:
-                self._fail()
+            except Exception as error:
+                self._fail(error)
                 return
 
     def _receive_rtp(self, datagram: bytes, source: Source, now_ns: int) -> None:
@@ -287,19 +290,19 @@ class Stream:
 
     # ------------------------------------------------------------ sending
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
         """End this one call on a fault of our own: edge hears that its media is over."""
         log.exception("stream_failed", stream=self.number, leg=self.name)
         self._failed = True
-        self._listener.stream_silent(self, 0)
+        self._listener.stream_failed(self, repr(error))
 
     def _send_due(self, deadline_ns: int, now_ns: int) -> int | None:
         if self.closed or self._failed:
             return None
         try:
             return self._send_packet(deadline_ns, now_ns)
-        except Exception:
-            self._fail()
+        except Exception as error:
+            self._fail(error)
             return None
 
     def _send_packet(self, deadline_ns: int, now_ns: int) -> int:

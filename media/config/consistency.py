@@ -53,7 +53,23 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
             _check_action(f"{path}.on_failure", queue.on_failure, None, rules, reading)
     check_people(config, reading, _check_reference)
     check_agents(config, reading, _check_reference)
+    _warn_of_apologies(config, reading, warnings)
     return warnings
+
+
+def _warn_of_apologies(config: Config, reading: Reading, warnings: list[Problem]) -> None:
+    """Say which personas would apologise in English, the only apology that ships."""
+    if config.media.apology_file is not None:
+        return
+    for name, agent in config.agents.items():
+        if agent.language.partition("-")[0].lower() != "en":
+            line, column = reading.position(f"agents.{name}.language")
+            message = (
+                f"no apology in {agent.language} ships: a caller whose conversation breaks hears "
+                "the English one; media.apology_file names another WAV"
+            )
+            path = f"agents.{name}.language"
+            warnings.append(Problem(reading.file, line, column, path, message))
 
 
 def rules_with_paths(config: Config, reading: Reading) -> list[tuple[str, RuleConfig]]:

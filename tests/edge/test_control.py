@@ -65,6 +65,7 @@ from media.messages import (
     RtpTimedOut,
     Speaker,
     StartConversation,
+    StreamFailed,
     Turn,
     to_wire,
 )
@@ -347,6 +348,17 @@ async def test_no_rtp_ends_the_call(rig: Rig) -> None:
     rig.bye_done(leg)
     over = await rig.ended()
     assert (over.reason, over.cause) == ("rtp_timeout", "no RTP for 30000 ms")
+
+
+async def test_a_fault_of_media_in_one_stream_ends_its_call(rig: Rig) -> None:
+    """The record says that it was our fault, not the caller's silence."""
+    leg = await rig.talk()
+    (stream,) = rig.media.open_streams
+    rig.media.send(StreamFailed(stream, "IndexError('empty')"))
+    await rig.wait_told("UaHangup")
+    rig.bye_done(leg)
+    over = await rig.ended()
+    assert (over.reason, over.cause) == ("media_failed", "IndexError('empty')")
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])

@@ -246,6 +246,15 @@ def test_a_literal_password_is_a_warning() -> None:
     assert "hallo" not in str(loaded.warnings[0])
 
 
+def test_a_persona_without_an_apology_of_its_language_is_a_warning() -> None:
+    """Only an English apology ships; another language is told to bring one, unless it has."""
+    german = "agents:\n  support: {language: de, greeting: Hallo, instructions: Hilf.}\n"
+    rules = "dialplan: [{agent: support}]\n"
+    assert [each.path for each in parsed(german + rules).warnings] == ["agents.support.language"]
+    own = german + rules + "media: {apology_file: sorry.wav}\n"
+    assert "agents.support.language" not in [each.path for each in parsed(own).warnings]
+
+
 def test_reading_does_not_depend_on_the_day() -> None:
     """A date in the past is a valid holiday."""
     year = datetime.date.today().year - 3
