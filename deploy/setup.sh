@@ -95,7 +95,8 @@ if [[ ! -x .venv/bin/pip ]]; then
 fi
 
 # llama.cpp is built for this machine's processor, once for all set-ups of this user
-processor=$(grep -m1 '^flags' /proc/cpuinfo | sha256sum | cut -c1-8)
+recipe="-DLLAVA_BUILD=OFF -DCMAKE_CXX_FLAGS='-include \"$PWD/deploy/amx_tiles.h\"'"
+processor=$({ grep -m1 '^flags' /proc/cpuinfo; cat deploy/amx_tiles.h; } | sha256sum | cut -c1-8)
 wheels="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cordboard/wheels/$processor"
 mkdir -p "$wheels"
 requirement=$(.venv/bin/python - <<'PYTHON'
@@ -107,7 +108,13 @@ PYTHON
 )
 if ! compgen -G "$wheels/llama_cpp_python-*.whl" >/dev/null; then
   step "building llama.cpp (once on this machine; about 6 minutes on two cores)" \
-    .venv/bin/python -m pip wheel --no-deps --wheel-dir "$wheels" "$requirement"
+    env CMAKE_ARGS="$recipe ${CMAKE_ARGS:-}" \
+    .venv/bin/python -m pip wheel --no-cache-dir --no-deps --wheel-dir "$wheels" "$requirement"
+fi
+if [[ "$(cat .venv/.llama-build 2>/dev/null)" != "$processor" ]]; then
+  step "llama.cpp as built for this processor" \
+    .venv/bin/python -m pip install --force-reinstall --no-deps "$wheels"/llama_cpp_python-*.whl
+  echo "$processor" >.venv/.llama-build
 fi
 
 extra=""
