@@ -9,6 +9,7 @@ CORDBOARD := .venv/bin/cordboard
 SETUP := .venv/.setup
 SETUP_TESTS := .venv/.setup-tests
 MODELS := .venv/.models
+MODELS_TESTS := .venv/.models-tests
 # tests in real time may lose against a busy machine: a failed one is run again at once (a pause
 # would stop the event loops of shared peers), and listed as rerun
 AGAIN := --reruns 2
@@ -29,6 +30,10 @@ $(MODELS): $(wildcard agent/models/*.yaml) deploy/cordboard.yaml | $(SETUP)
 	@$(CORDBOARD) models fetch --config deploy/cordboard.yaml
 	@touch $@
 
+$(MODELS_TESTS): $(wildcard agent/models/*.yaml) tests/models.yaml | $(SETUP)
+	@$(CORDBOARD) models fetch --config tests/models.yaml
+	@touch $@
+
 setup: $(SETUP)  ## install what the service needs: Debian packages, .venv, Python packages
 
 models: $(SETUP)  ## fetch the models, verified by their SHA-256
@@ -38,7 +43,7 @@ models: $(SETUP)  ## fetch the models, verified by their SHA-256
 demo: $(SETUP) $(MODELS)  ## set up, start, place a real call, show the conversation, stop
 	@deploy/demo.sh
 
-test: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## run every test but the slow ones
+test: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## run every test but the slow ones
 	@$(PYTEST) -q --durations=15 $(AGAIN)
 
 run: $(SETUP) $(MODELS)  ## the service in the foreground: deploy/cordboard.yaml, SIP on 5060
@@ -50,7 +55,7 @@ bench: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## measure with an outside phone; resu
 bench-quick: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the same, one call and few utterances
 	@$(PY) -m tests.bench --quick
 
-soak: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the slow tests: 200 calls in a row, a call of 30 minutes
+soak: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## the slow tests: 200 calls in a row, a call of 30 minutes
 	@$(PYTEST) -q -m soak --durations=10
 
 lint: $(SETUP_TESTS)  ## ruff, format check and mypy

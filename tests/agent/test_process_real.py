@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import struct
 import subprocess
@@ -19,7 +18,6 @@ import pytest
 
 from agent.audible import level_dbfs
 from agent.models.store import ModelStore
-from media import ConfigError
 from media.config.load import load_config
 from media.g711 import Codec, decode, encode
 from media.link import Link, connect
@@ -143,11 +141,8 @@ async def running_board(folder: Path) -> AsyncIterator[Board]:
     path = folder / "cordboard.yaml"
     path.write_text(written)
     config = load_config(path)
-    try:
-        ModelStore(models_dir(config)).choose_recognizer("en")
-        ModelStore(models_dir(config)).choose_language_model()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    ModelStore(models_dir(config)).choose_recognizer("en")
+    ModelStore(models_dir(config)).choose_language_model()
     logs = (folder / "log").open("wb")
     started = [_start(role, path, logs) for role in ("media", "agent")]
     received: list[Message] = []
@@ -175,8 +170,6 @@ async def running_board(folder: Path) -> AsyncIterator[Board]:
 
 def speech(text: str, speaker: str = "slt") -> bytes:
     """Return a sentence spoken by flite as G.711 at 8 kHz."""
-    if shutil.which("flite") is None:
-        pytest.skip("flite is not installed")
     return encode(Codec.PCMU, flite(text, speaker))
 
 
