@@ -34,6 +34,7 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
+from media.config.trunks import Srtp
 from media.messages import (
     AllocateStream,
     CallId,
@@ -75,8 +76,9 @@ class Destination:
     session_expires_s: int | None = None
     session_min_s: int = 90
     rel100: str = "supported"
+    srtp: Srtp = Srtp.OFF
 
-    def dial(self, leg: int, media_address: str, media_port: int) -> UaDial:
+    def dial(self, leg: int, media_address: str, media_port: int, srtp_secret: str) -> UaDial:
         """Return the worker's order to call."""
         return UaDial(
             leg,
@@ -88,6 +90,8 @@ class Destination:
             self.headers,
             self.codecs,
             dtmf_payload_type=101 if self.dtmf_in_audio else None,
+            srtp=self.srtp,
+            srtp_secret=srtp_secret,
             user=self.user,
             password=self.password,
             proxy=self.proxy,
@@ -197,7 +201,8 @@ class OutboundLeg:
             self._end(503)
             return
         self.key, self.number = place
-        self.send(self.destination.dial(self.number, answer.address, answer.port))
+        audio = (answer.address, answer.port, answer.srtp_secret)
+        self.send(self.destination.dial(self.number, *audio))
 
     async def _find_place(self) -> tuple[WorkerKey, int] | None:
         deadline = time.monotonic() + WORKER_WAIT_S

@@ -147,6 +147,10 @@ class Endpoint:
         config.mediaConfig.useLoopMedTp = True
         config.mediaConfig.enableLoopback = False
         config.mediaConfig.lockCodecEnabled = False
+        # encryption is media's, but pjsip must let RTP/SAVP pass, over whatever transport of SIP;
+        # what a trunk takes is decided before and after it (edge.ua.screen, edge.sdp_crypto)
+        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL
+        config.mediaConfig.srtpSecureSignaling = 0
         config.natConfig.iceEnabled = False
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0

@@ -22,6 +22,7 @@ from edge.ua.control import ControlLink
 from edge.ua.endpoint import Endpoint, challenge, operation
 from edge.ua.faults import answer_unparsed
 from edge.ua.invite import describe_invite
+from edge.ua.keying import Keying
 from edge.ua.leg import Leg
 from edge.ua.messages import (
     EndedBy,
@@ -54,6 +55,7 @@ from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused, Screen
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
 from media import CordboardError, LocalError
+from media.config.trunks import Srtp
 from media.messages import Message
 
 POLL_MS = 10
@@ -95,7 +97,7 @@ class Worker:
         self._collect_ns = 0
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
-        self._screen = Screen(self._load, self._knows, self._note_refused)
+        self._screen = Screen(self._load, self._knows, self._policy, self._note_refused)
         self._guard = Guard(self._knows)
         self._received = ReceivedRequests(self._decide, self._answer_unparsed)
         self._registrations = Registrations(
@@ -216,6 +218,7 @@ class Worker:
         new = Leg(leg.account, self._next_leg, self)
         new.read_invite(text)
         new.audio = leg.audio
+        new.keying = Keying(leg.keying.generation + 1)
         new.answered = True
         self._legs[new.number] = new
         self.emit(describe_invite(new.number, text, self._source(text, source), leg.number))
@@ -232,14 +235,25 @@ class Worker:
         return true_source(text.headers, source) if self._settings.behind_front else source
 
     def _decide(self, message: str, source: str) -> Response | None:
-        return self._guard.decide(message, source) or self._screen.decide(message, source)
+        response = self._guard.decide(message, source) or self._screen.decide(message, source)
+        if response is None and message.startswith(("ACK ", "INVITE ")):
+            text = parse_message(message)
+            for leg in self._legs_of(text.header("call-id")):
+                leg.see(text)
+        return response
 
     def _answer_unparsed(self, message: str, source: str) -> str | None:
         turned_away = self._guard.decide(message, source) is not None
         return None if turned_away else answer_unparsed(message)
 
+    def _legs_of(self, sip_call_id: str) -> list[Leg]:
+        return [leg for leg in self._legs.values() if leg.sip_call_id == sip_call_id]
+
     def _knows(self, sip_call_id: str) -> bool:
-        return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
+        return bool(self._legs_of(sip_call_id))
+
+    def _policy(self, sip_call_id: str) -> Srtp | None:
+        return next((leg.policy for leg in self._legs_of(sip_call_id)), None)
 
     def _note_refused(self, invite: Refused) -> None:
         self._refused += invite.status == 503
@@ -260,8 +274,7 @@ class Worker:
             self._take_invite(leg, prm.rdata)
         except sdp.SdpError as error:
             assert leg is not None
-            headers = {"Warning": error.warning.replace(" ", " cordboard ", 1)}
-            self._refuse(leg, error.sip_status, str(error), headers if error.warning else {})
+            self._refuse(leg, error.sip_status, str(error), error.headers())
             self._tell_refused(prm.rdata, error.sip_status, str(error))
         except Exception as error:
             log.error("invite_failed", exc_info=error)
