@@ -274,7 +274,7 @@ class OutboundLeg:
             self.codec = parameters.codec
             await self._legs.media.request(ConfigureStream(self.stream, parameters))
         except RemoteError as error:
-            self._break(str(error))
+            self._break(str(error), error.sip_status if error.sip_status == 488 else _FAULT)
             return
         self._configured = True
         if self.confirmed is None and isinstance(self._listener, EarlyListener):
@@ -287,12 +287,12 @@ class OutboundLeg:
             self._told_answer = True
             self._listener.leg_answered(self)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: str, sip_status: int = _FAULT) -> None:
         if self._released or self._gone:
             return
         log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason=reason)
         self.send(UaHangup(self.number))
-        self._end(_FAULT)
+        self._end(sip_status)
 
     def _end(self, sip_status: int, by: EndedBy = EndedBy.REMOTE) -> None:
         if self._gone:
