@@ -167,7 +167,7 @@ def test_keys_in_audio_reach_the_far_end_as_it_wants_them(
 def test_a_trunk_that_requires_srtp_carries_nothing_in_the_clear(
     exchange: Exchange, carrier: Carrier, number: str, source: str
 ) -> None:
-    """Out and in: 488; the INVITE that leaves asks for SRTP, and a plain answer to it is no call."""
+    """Out and in: 488; the INVITE that leaves asks for SRTP, a plain answer to it is no call."""
     with calling(exchange.port, number, source=source) as caller:
         answer = caller.call()
         assert answer.status == 488
