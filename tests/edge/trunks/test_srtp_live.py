@@ -46,6 +46,12 @@ trunks:
     sources: {PLAIN}
     servers: ["127.0.0.1:{carrier.port}"]
     qualify: {{interval_s: 0}}
+  must:
+    digest: {{username: must, password: word}}
+    srtp: required
+  may:
+    digest: {{username: may, password: word}}
+    srtp: optional
   baresip:
     servers: ["127.0.0.1:{BARESIP_PORT}"]
     srtp: required
@@ -273,10 +279,10 @@ def test_a_wrong_key_is_silence_and_counted(service: Exchange, clear: Carrier) -
 
 
 @pytest.mark.parametrize(
-    ("mediaenc", "source"), [("srtp-mand", SECURE), ("srtp", OPTIONAL), ("srtp", SECURE)]
+    ("mediaenc", "user"), [("srtp-mand", "must"), ("srtp", "may"), ("srtp", "must")]
 )
 def test_baresip_calls_encrypted(
-    service: Exchange, clear: Carrier, tmp_path: Path, mediaenc: str, source: str
+    service: Exchange, clear: Carrier, tmp_path: Path, mediaenc: str, user: str
 ) -> None:
     """Baresip's own SRTP: its tone arrives, and it hears the other end's."""
     heard = call_with_baresip(
@@ -284,12 +290,12 @@ def test_baresip_calls_encrypted(
         f"sip:+49303@127.0.0.1:{service.port}",
         tone(CALLER_HZ, 8.0),
         seconds=4,
-        listen=f"{source}:0",
-        more=f";mediaenc={mediaenc}",
+        user=user,
+        more=f";mediaenc={mediaenc};auth_user={user};auth_pass=word",
     )
     assert strongest_hz([heard[-8_000:]]) == pytest.approx(CARRIER_HZ, abs=10)
     assert strongest_hz(clear.heard[-50:]) == pytest.approx(CALLER_HZ, abs=10)
-    row = service.records("source LIKE ?", f"{source}:%")[-1]
+    row = service.records("caller LIKE ?", f"%{user}@%")[-1]
     assert service.record(row["sip_call_id"])["srtp_suite"].startswith("AES_CM_128_HMAC_SHA1")
 
 
