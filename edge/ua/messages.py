@@ -53,6 +53,12 @@ class UaSettings(Message):
     udp_port: int = 5060
     """0 takes any free port; UaReady tells which."""
     tcp_port: int | None = 5060
+    tls_certificate: str = ""
+    """Path; empty speaks no TLS."""
+    tls_key: str = ""
+    tls_ca: str = ""
+    tls_port: int = 0
+    """0 takes any free port."""
     callers: int | None = None
     """Inbound legs at once; None takes the build's slots less one, which is kept for refusing."""
     retry_after_s: int = 10
@@ -472,6 +478,14 @@ class UaVouch(Message):
     """A source has proved who it is: let it pass for an hour."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class UaTlsNames(Message):
+    """What the certificates of TLS servers must be for, see :mod:`edge.ua.trust`."""
+
+    names: dict[str, str]
+    """By ``address:port``."""
 
 
 @dataclass(frozen=True, slots=True)

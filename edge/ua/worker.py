@@ -45,6 +45,7 @@ from edge.ua.messages import (
     UaSendDigit,
     UaSettings,
     UaShutdown,
+    UaTlsNames,
     UaVouch,
 )
 from edge.ua.offers import Offers, local_audio
@@ -120,6 +121,7 @@ class Worker:
             UaOptions: self._queries.ask,
             UaGate: self._guard.set_rules,
             UaVouch: self._guard.vouch,
+            UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
             UaShutdown: self._shut_down,
         }
 
