@@ -114,7 +114,8 @@ def _check_tls(config: Config, reading: Reading) -> None:
     if sip.tls_port is not None and sip.tls_port == sip.tcp_port:
         reading.note_at("sip.tls_port", f"{sip.tls_port} is sip.tcp_port already; expected another")
     for name, trunk in config.trunks.items():
-        if trunk.transport is Transport.TLS and not {"tls_certificate", "tls_ca"} <= {*given}:
+        speaks = trunk.transport is Transport.TLS and trunk.servers
+        if speaks and not {"tls_certificate", "tls_ca"} <= {*given}:
             message = "tls needs sip.tls_certificate, tls_key and tls_ca, or sip.front: kamailio"
             reading.note_at(f"trunks.{name}.transport", message)
 
