@@ -74,10 +74,11 @@ class _Library(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
 
     def _check(self, prm: Any) -> None:
         shown, peer = prm.tlsInfo.remoteCertInfo, clean(prm.tlsInfo.remoteAddr)
-        if shown.isEmpty():
-            return  # a client of ours, which shows none
         names = [clean(each.name) for each in shown.subjectAltName] or [clean(shown.subjectCn)]
-        status = int(prm.tlsInfo.verifyStatus) & ~pj.PJ_SSL_CERT_EIDENTITY_NOT_MATCH
+        status = int(prm.tlsInfo.verifyStatus)
+        if not (int(shown.version) or any(names) or status):
+            return  # a caller, who is asked for no certificate
+        status &= ~pj.PJ_SSL_CERT_EIDENTITY_NOT_MATCH
         faults = [clean(each) for each in prm.tlsInfo.verifyMsgs] if status else []
         reason = distrust(peer, self._names, faults or [f"{status:#x}"] * bool(status), names)
         if reason:

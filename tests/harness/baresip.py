@@ -54,7 +54,7 @@ class Baresip:
         more: str = "",
         codec: str = "PCMA",
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         modules = next(Path("/usr/lib").rglob("baresip/modules"))
         config = _CONFIG.format(folder=folder, modules=modules, listen=listen)
@@ -73,9 +73,9 @@ class Baresip:
         program = shutil.which("baresip")
         assert program, "baresip is not installed: apt-get install baresip-core"
         more = ["-e", command] if command else []
-        with (self._folder / "output").open("wb") as output:
+        with (self.folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
-                [program, "-f", str(self._folder), *more, "-t", str(seconds)],
+                [program, "-f", str(self.folder), *more, "-t", str(seconds)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -88,21 +88,25 @@ class Baresip:
             assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)
 
-    def finish(self, timeout_s: float) -> Samples:
-        """Wait for its end; return what it heard."""
+    def wait_ended(self, timeout_s: float) -> None:
+        """Wait for its end."""
         assert self._process is not None
         try:
             self._process.wait(timeout_s)
         finally:
             self._process.kill()
-        heard = sorted(self._folder.glob("dump-*-dec.wav"))
+
+    def finish(self, timeout_s: float) -> Samples:
+        """Wait for its end; return what it heard."""
+        self.wait_ended(timeout_s)
+        heard = sorted(self.folder.glob("dump-*-dec.wav"))
         assert heard, self.output()
         samples = load_wav(heard[-1])
         return samples if len(samples) else np.zeros(1, dtype=np.int16)
 
     def output(self) -> str:
         """Return what it printed."""
-        return (self._folder / "output").read_text(errors="replace")[-3_000:]
+        return (self.folder / "output").read_text(errors="replace")[-3_000:]
 
 
 def call_with_baresip(

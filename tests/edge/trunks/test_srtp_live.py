@@ -20,6 +20,7 @@ from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness.baresip import Baresip, call_with_baresip
 from tests.harness.outside_phone import Samples, tone
 from tests.harness.outside_sip import SipMessage
+from tests.harness.service import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -46,12 +47,6 @@ trunks:
     sources: {PLAIN}
     servers: ["127.0.0.1:{carrier.port}"]
     qualify: {{interval_s: 0}}
-  must:
-    digest: {{username: must, password: word}}
-    srtp: required
-  may:
-    digest: {{username: may, password: word}}
-    srtp: optional
   baresip:
     servers: ["127.0.0.1:{BARESIP_PORT}"]
     srtp: required
@@ -279,10 +274,10 @@ def test_a_wrong_key_is_silence_and_counted(service: Exchange, clear: Carrier) -
 
 
 @pytest.mark.parametrize(
-    ("mediaenc", "user"), [("srtp-mand", "must"), ("srtp", "may"), ("srtp", "must")]
+    ("mediaenc", "source"), [("srtp-mand", SECURE), ("srtp", OPTIONAL), ("srtp", SECURE)]
 )
 def test_baresip_calls_encrypted(
-    service: Exchange, clear: Carrier, tmp_path: Path, mediaenc: str, user: str
+    service: Exchange, clear: Carrier, tmp_path: Path, mediaenc: str, source: str
 ) -> None:
     """Baresip's own SRTP: its tone arrives, and it hears the other end's."""
     heard = call_with_baresip(
@@ -290,12 +285,29 @@ def test_baresip_calls_encrypted(
         f"sip:+49303@127.0.0.1:{service.port}",
         tone(CALLER_HZ, 8.0),
         seconds=4,
-        user=user,
-        more=f";mediaenc={mediaenc};auth_user={user};auth_pass=word",
+        listen=f"{source}:0",
+        more=f";mediaenc={mediaenc}",
     )
     assert strongest_hz([heard[-8_000:]]) == pytest.approx(CARRIER_HZ, abs=10)
     assert strongest_hz(clear.heard[-50:]) == pytest.approx(CALLER_HZ, abs=10)
-    row = service.records("caller LIKE ?", f"%{user}@%")[-1]
+    row = service.records("source LIKE ?", f"{source}:%")[-1]
+    assert service.record(row["sip_call_id"])["srtp_suite"].startswith("AES_CM_128_HMAC_SHA1")
+
+
+def test_the_shipped_account_of_baresip_is_encrypted(
+    service: Exchange, clear: Carrier, tmp_path: Path
+) -> None:
+    """sip-configs/baresip with accounts.srtp calls over a trunk that requires SRTP."""
+    phone = Baresip(tmp_path, tone(CALLER_HZ, 8.0))
+    modules = next(Path("/usr/lib").rglob("baresip/modules"))
+    for shipped, name in (("accounts.srtp", "accounts"), ("config", "config")):
+        text = (ROOT / "sip-configs" / "baresip" / shipped).read_text()
+        text = text.replace("/usr/lib/baresip/modules", str(modules)).replace("192.0.2.20", SECURE)
+        (tmp_path / name).write_text(text.replace("/etc/baresip", str(tmp_path)))
+    phone.start(3, f"/dial sip:+49303@127.0.0.1:{service.port}")
+    assert _hears(clear), phone.output()
+    phone.wait_ended(20)
+    row = service.records("source LIKE ?", f"{SECURE}:%")[-1]
     assert service.record(row["sip_call_id"])["srtp_suite"].startswith("AES_CM_128_HMAC_SHA1")
 
 
