@@ -28,7 +28,7 @@ from media.config.queues import (
     WhisperConfig,
 )
 from media.config.routing import ActionConfig, MatchConfig
-from media.config.trunks import RegisterConfig, Srtp, TrunkConfig
+from media.config.trunks import RegisterConfig, Srtp, Transfer, TrunkConfig
 from media.messages import CallId, ConversationSummary, Message
 
 pytestmark = pytest.mark.unit
