@@ -20,7 +20,7 @@ from edge import sdp
 from edge.ua import pjsip
 from edge.ua.control import ControlLink
 from edge.ua.endpoint import Endpoint, challenge, operation
-from edge.ua.faults import answer_unparsed
+from edge.ua.inspection import Inspection
 from edge.ua.invite import describe_invite
 from edge.ua.keying import Keying
 from edge.ua.leg import Leg
@@ -49,14 +49,12 @@ from edge.ua.messages import (
     UaVouch,
 )
 from edge.ua.offers import Offers, local_audio
-from edge.ua.outside import Guard, Queries, Registrations
+from edge.ua.outside import Queries, Registrations
 from edge.ua.proxied import FINAL_HEADER, true_source
-from edge.ua.received import ReceivedRequests, Response
 from edge.ua.refusal import refused
-from edge.ua.screen import Load, Refused, Screen
+from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
 from media import CordboardError, LocalError
-from media.config.trunks import Srtp
 from media.messages import Message
 
 POLL_MS = 10
@@ -98,9 +96,7 @@ class Worker:
         self._collect_ns = 0
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
-        self._screen = Screen(self._load, self._knows, self._policy, self._note_refused)
-        self._guard = Guard(self._knows)
-        self._received = ReceivedRequests(self._decide, self._answer_unparsed)
+        self._inspection = Inspection(self._legs_now, self._load, self._note_refused)
         self._registrations = Registrations(
             self._endpoint.account_config, self._receive_invite, self.emit
         )
@@ -119,8 +115,8 @@ class Worker:
             UaLimit: self._limit,
             UaRegister: self._registrations.register,
             UaOptions: self._queries.ask,
-            UaGate: self._guard.set_rules,
-            UaVouch: self._guard.vouch,
+            UaGate: self._inspection.guard.set_rules,
+            UaVouch: self._inspection.guard.vouch,
             UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
             UaShutdown: self._shut_down,
         }
@@ -139,7 +135,7 @@ class Worker:
         self._most = self._slots - (0 if self._settings.behind_front else 1)
         wanted = self._settings.callers
         self._callers = self._most if wanted is None else min(wanted, self._most)
-        self._received.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
+        self._inspection.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         gc.collect()
@@ -236,26 +232,8 @@ class Worker:
     def _source(self, text: SipText, source: str) -> str:
         return true_source(text.headers, source) if self._settings.behind_front else source
 
-    def _decide(self, message: str, source: str) -> Response | None:
-        response = self._guard.decide(message, source) or self._screen.decide(message, source)
-        if response is None and message.startswith(("ACK ", "INVITE ")):
-            text = parse_message(message)
-            for leg in self._legs_of(text.header("call-id")):
-                leg.see(text)
-        return response
-
-    def _answer_unparsed(self, message: str, source: str) -> str | None:
-        turned_away = self._guard.decide(message, source) is not None
-        return None if turned_away else answer_unparsed(message)
-
-    def _legs_of(self, sip_call_id: str) -> list[Leg]:
-        return [leg for leg in self._legs.values() if leg.sip_call_id == sip_call_id]
-
-    def _knows(self, sip_call_id: str) -> bool:
-        return bool(self._legs_of(sip_call_id))
-
-    def _policy(self, sip_call_id: str) -> Srtp | None:
-        return next((leg.policy for leg in self._legs_of(sip_call_id)), None)
+    def _legs_now(self) -> list[Leg]:
+        return list(self._legs.values())
 
     def _note_refused(self, invite: Refused) -> None:
         self._refused += invite.status == 503
