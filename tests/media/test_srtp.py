@@ -47,6 +47,15 @@ def test_wrong_key_is_refused() -> None:
         far.unprotect(near.protect(rtp(0, 1, 160, 9, b"\x55" * 160)))
 
 
+def test_every_source_of_the_key_is_opened() -> None:
+    """A far end may change its SSRC without a word; each counts its packets for itself."""
+    near = SrtpSession("AES_CM_128_HMAC_SHA1_80", key(30, 1), key(30, 2))
+    far = SrtpSession("AES_CM_128_HMAC_SHA1_80", key(30, 2), key(30, 1))
+    for ssrc, sequence in ((9, 65_535), (9, 65_536), (10, 7), (9, 65_537), (10, 8)):
+        packet = rtp(0, sequence, 160 * sequence, ssrc, b"\x55" * 160)
+        assert far.unprotect(near.protect(packet)) == packet
+
+
 def test_replay_is_refused() -> None:
     """The same packet twice is an attack or a duplicate."""
     near = SrtpSession("AES_CM_128_HMAC_SHA1_80", key(30, 1), key(30, 2))

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,47 @@ def test_keys_change_in_mid_call(service: Exchange, clear: Carrier) -> None:
     assert ours[0] == ours[1]
     assert len(set(ours)) == 3
     assert service.record(sip_call_id)["reason"] == "caller_hangup"
+
+
+def test_a_hold_keeps_the_keys(service: Exchange, clear: Carrier) -> None:
+    """On hold nothing is sent; after it both hear each other with the keys of before."""
+    keys = SrtpKeys()
+    with _calling(SrtpCaller(service.port, "+49303", keys, source=SECURE)) as caller:
+        ours = keys.remote
+        assert caller.hears(CARRIER_HZ)
+        for direction, answered in (("sendonly", "recvonly"), ("inactive", "inactive")):
+            answer = caller.reinvite(direction)
+            keys.answered(answer.body)
+            assert f"a={answered}" in answer.body
+            time.sleep(0.3)
+            heard = len(caller.heard)
+            time.sleep(0.3)
+            assert len(caller.heard) == heard
+            keys.answered(caller.reinvite().body)
+            caller.audio.clear()
+            assert caller.hears(CARRIER_HZ)
+            assert _hears(clear)
+        assert keys.remote == ours
+        assert keys.unopened == 0
+
+
+def test_a_persona_calls_over_an_encrypted_line(service: Exchange, secure: Carrier) -> None:
+    """``cordboard dial`` offers keys, too, and the tone of the called side opens."""
+    arguments = ("dial", "--agent", "desk", "--to", "+49301", "--trunk", "secure", "--wait")
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(service.command, *arguments)
+        invite = secure.wait("INVITE")
+        deadline = time.monotonic() + 5
+        while len(secure.heard) < 50 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        secure.hang_up()
+        assert "answered" in running.result(20).stdout
+    record = service.record(invite.header("call-id"))
+    assert record["srtp_suite"] == SrtpKeys().suite
+    assert record["packets_received"] > 25
+    assert record["packets_unauthentic"] == 0
+    assert secure.srtp is not None
+    assert secure.srtp.unopened == 0
 
 
 def test_a_wrong_key_is_silence_and_counted(service: Exchange, clear: Carrier) -> None:
