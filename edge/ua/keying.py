@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from edge.sdp import LocalAudio
 from edge.sdp_crypto import take_offer
-from edge.sdp_text import UNSPECIFIED, MediaDescription, SdpError, SessionDescription
+from edge.sdp_text import UNSPECIFIED, MediaDescription, SdpError, SessionDescription, parse
 
 _Peer = tuple[str | None, str, int]
 """Key, address and port that the peer sends with and listens on."""
@@ -62,12 +62,12 @@ class Keying:
             self.generation += 1
         return replace(audio, srtp=replace(audio.srtp, generation=self.generation))
 
-    def agree(self, audio: LocalAudio, remote: SessionDescription) -> None:
+    def agree(self, audio: LocalAudio, remote_sdp: str) -> None:
         """Note with what the peer ended an offer/answer round."""
         if audio.srtp is None:
             return
         try:
-            self._peer = self._peer_of(remote.audio(), audio)
+            self._peer = self._peer_of(parse(remote_sdp).audio(), audio)
         except SdpError:
             return  # declined, or nothing that we speak: the call is about to end
 

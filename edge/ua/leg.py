@@ -140,6 +140,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     def see(self, text: SipText) -> None:
         """Look at a request of the dialog before pjsua2 does: it keeps these two to itself."""
+        if parse_name_address(text.header("to")).tag != self._local_tag:
+            return
         if text.start.startswith("INVITE ") and not text.sdp:
             self.keying.receive_offerless()
         elif text.start.startswith("ACK ") and text.sdp:
@@ -182,7 +184,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._remote_sdp = self._remote_sdp or self._remote_of_stream()
             self._generation += 1
             self.agreed_audio = self.audio
-            self.keying.agree(self.audio, sdp.parse(self._remote_sdp))
+            self.keying.agree(self.audio, self._remote_sdp)
             self.owner.emit(
                 UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
             )

@@ -189,8 +189,8 @@ def _generations(*steps: tuple[str, str | None]) -> list[int]:
         if what == "late":
             keying.receive_offerless()
         audio = keying.keyed(_local(), remote if what == "offered" else None)
-        if what != "offered" and remote is not None:
-            keying.agree(_local(), remote)
+        if what != "offered" and text is not None:
+            keying.agree(_local(), text)
         assert audio.srtp is not None
         made.append(audio.srtp.generation)
     return made
