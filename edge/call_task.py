@@ -115,7 +115,7 @@ class CallTask:
         self.call = Call(routed.timers or around.timers)
         self.trunk_counted: str | None = None
         """Trunk on which this call takes a line."""
-        self._audio: tuple[str, int] | None = None
+        self._audio: StreamAllocated | None = None
         self._around = around
         self._on_stream = on_stream
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -224,8 +224,8 @@ class CallTask:
                 leg.send(UaRinging(leg.number))
             case do.PrepareConversation():
                 self._spawn(self._prepare())
-            case do.Answer(address, port):
-                leg.send(self._answer(address, port))
+            case do.Answer():
+                leg.send(self._answer())
             case do.Configure(stream, parameters):
                 self._figures.codec = parameters.codec
                 configure = ConfigureStream(stream, parameters, around.record)
@@ -303,7 +303,7 @@ class CallTask:
             return
         assert isinstance(answer, StreamAllocated)
         self._on_stream(answer.stream)
-        self._audio = (answer.address, answer.port)
+        self._audio = answer
         self.post(StreamReady(answer.stream, answer.address, answer.port))
 
     async def _prepare(self) -> None:
@@ -317,11 +317,17 @@ class CallTask:
 
     def _open_early_audio(self) -> None:
         if self._audio is not None and self.call.state is CallState.PREPARING:
-            self.leg.send(replace(self._answer(*self._audio), early=True))
+            self.leg.send(replace(self._answer(), early=True))
 
-    def _answer(self, address: str, port: int) -> UaAnswer:
-        dtmf = 101 if self.routed.dtmf_in_audio else None
-        return UaAnswer(self.leg.number, address, port, self.routed.codecs, dtmf)
+    def _answer(self) -> UaAnswer:
+        audio, routed = self._audio, self.routed
+        assert audio is not None
+        return UaAnswer(
+            *(self.leg.number, audio.address, audio.port, routed.codecs),
+            dtmf_payload_type=101 if routed.dtmf_in_audio else None,
+            srtp=routed.srtp,
+            srtp_secret=audio.srtp_secret,
+        )
 
     async def _ask_media(self, request: ConfigureStream | PlayFile) -> None:
         try:

@@ -203,6 +203,12 @@ def _media(media: MediaStatus) -> Iterator[Metric]:
     )
     dropped.add_metric([], media.datagrams_dropped)
     yield dropped
+    unauthentic = CounterMetricFamily(
+        "cordboard_media_datagrams_unauthentic",
+        "Datagrams that were not from the holder of the SRTP key.",
+    )
+    unauthentic.add_metric([], media.datagrams_unauthentic)
+    yield unauthentic
 
 
 def _agent(agent: AgentFigures) -> Iterator[Metric]:

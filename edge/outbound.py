@@ -34,6 +34,7 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
+from media.config.trunks import Srtp
 from media.messages import (
     AllocateStream,
     CallId,
@@ -76,8 +77,9 @@ class Destination:
     session_expires_s: int | None = None
     session_min_s: int = 90
     rel100: str = "supported"
+    srtp: Srtp = Srtp.OFF
 
-    def dial(self, leg: int, media_address: str, media_port: int) -> UaDial:
+    def dial(self, leg: int, media_address: str, media_port: int, srtp_secret: str) -> UaDial:
         """Return the worker's order to call."""
         return UaDial(
             leg,
@@ -89,6 +91,8 @@ class Destination:
             self.headers,
             self.codecs,
             dtmf_payload_type=101 if self.dtmf_in_audio else None,
+            srtp=self.srtp,
+            srtp_secret=srtp_secret,
             user=self.user,
             password=self.password,
             proxy=self.proxy,
@@ -198,7 +202,8 @@ class OutboundLeg:
             self._end(503)
             return
         self.key, self.number = place
-        self.send(self.destination.dial(self.number, answer.address, answer.port))
+        audio = (answer.address, answer.port, answer.srtp_secret)
+        self.send(self.destination.dial(self.number, *audio))
 
     async def _find_place(self) -> tuple[WorkerKey, int] | None:
         deadline = time.monotonic() + WORKER_WAIT_S
@@ -272,7 +277,7 @@ class OutboundLeg:
             self.codec = parameters.codec
             await self._legs.media.request(ConfigureStream(self.stream, parameters))
         except RemoteError as error:
-            self._break(str(error))
+            self._break(str(error), error.sip_status if error.sip_status == 488 else _FAULT)
             return
         self._configured = True
         if self.confirmed is None and isinstance(self._listener, EarlyListener):
@@ -285,12 +290,12 @@ class OutboundLeg:
             self._told_answer = True
             self._listener.leg_answered(self)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: str, sip_status: int = _FAULT) -> None:
         if self._released or self._gone:
             return
         log.warning("phone_failed", call_id=self.call_id, leg=self.name, reason=reason)
         self.send(UaHangup(self.number))
-        self._end(_FAULT)
+        self._end(sip_status)
 
     def _end(self, sip_status: int, by: EndedBy = EndedBy.REMOTE) -> None:
         if self._gone:

@@ -1,8 +1,7 @@
-"""Read and write session descriptions: one audio stream of G.711, offer and answer.
+"""Agree on one audio stream of G.711, offer and answer (RFC 3264, RFC 3605).
 
-The parser is strict about the lines that Cordboard acts on (v, c, m, rtpmap, rtcp, ptime,
-direction) and passes over everything else (RFC 8866, RFC 3264, RFC 3605). It never raises
-anything but :class:`SdpError`.
+Descriptions are taken apart in :mod:`edge.sdp_text`; what concerns SRTP is in
+:mod:`edge.sdp_crypto`. Nothing but :class:`SdpError` is ever raised.
 """
 
 from __future__ import annotations
@@ -11,107 +10,24 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from media import RemoteError
+from edge.sdp_crypto import PLAIN, LocalSrtp, agreed_keys, take_offer
+from edge.sdp_text import UNSPECIFIED, MediaDescription, SessionDescription
+from edge.sdp_text import SdpError as SdpError
+from edge.sdp_text import parse as parse
+from media.config.trunks import Srtp
 from media.messages import Direction, StreamParameters
 
-MAX_SDP_BYTES = 32_768
-"""Longer than any offer seen; a peer that sends more is broken or hostile."""
-MAX_MEDIA = 32
 CODECS = ("PCMU", "PCMA")
 """What media speaks, in the default order of preference."""
 DEFAULT_DTMF_PAYLOAD_TYPE = 101
 
 _PTIME_MIN_MS, _PTIME_MAX_MS, _PTIME_DEFAULT_MS = 10, 60, 20
-_STATIC = {"0": "PCMU", "3": "GSM", "8": "PCMA", "9": "G722", "13": "CN", "18": "G729"}
-"""RFC 3551 table 4: payload types that need no rtpmap."""
-_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
-_LINE = re.compile(r"[a-z]=")
-_MEDIA = re.compile(r"([!-~]+) (\d{1,5})(?:/\d{1,5})? ([!-~]+)((?: [!-~]+)+)\Z")
-_RTPMAP = re.compile(r"(\d{1,3}) ([!-.0-~]+)/(\d{1,6})(?:/(\d{1,2}))?\Z")
 _NUMBER = re.compile(r"\d{1,5}")
 
 _SENDS = (Direction.SENDRECV, Direction.SENDONLY)
 _RECEIVES = (Direction.SENDRECV, Direction.RECVONLY)
 _FIRST_DYNAMIC = 96
 """Payload types below need no rtpmap (RFC 3551 section 6)."""
-_UNSPECIFIED = ("0.0.0.0", "::")
-
-
-class SdpError(RemoteError):
-    """A session description is broken or holds nothing for us.
-
-    Args:
-        message: what is wrong.
-        sip_status: 400 for broken text, 488 for an offer that cannot be met.
-        warning: code and text of a Warning header (RFC 3261 section 20.43), empty without.
-    """
-
-    def __init__(self, message: str, sip_status: int = 400, warning: str = "") -> None:
-        super().__init__(message, sip_status)
-        self.warning = warning
-
-
-@dataclass(frozen=True, slots=True)
-class MediaDescription:
-    """One m= section."""
-
-    kind: str
-    """``audio``, ``video`` ..."""
-    port: int
-    """0 means declined."""
-    protocol: str
-    formats: tuple[str, ...]
-    address: str
-    """Its own c= line, else the session's; empty where there is none."""
-    direction: Direction
-    attributes: tuple[tuple[str, str], ...]
-    """Name and value of every a= line of the section, in order."""
-
-    def attribute(self, name: str) -> str | None:
-        """Return the first value of an attribute of this section, None without."""
-        return next((value for key, value in self.attributes if key == name), None)
-
-    def encodings(self) -> dict[str, str]:
-        """Map payload types of this section, in order, to upper-case encoding names at 8 kHz.
-
-        Payload types of other clock rates, of several channels or without rtpmap are left out.
-        """
-        names = {pt: _STATIC[pt] for pt in self.formats if pt in _STATIC}
-        for key, value in self.attributes:
-            found = _RTPMAP.match(value) if key == "rtpmap" else None
-            if found is None or found[1] not in self.formats:
-                continue
-            if found[3] == "8000" and found[4] in (None, "1"):
-                names[found[1]] = found[2].upper()
-            else:
-                names.pop(found[1], None)
-        return {pt: names[pt] for pt in self.formats if pt in names}
-
-    def payload_type(self, encoding: str) -> int | None:
-        """Return the first payload type (0 to 127) of an encoding, None where it has none."""
-        for payload_type, name in self.encodings().items():
-            if name == encoding and int(payload_type) <= 127:
-                return int(payload_type)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionDescription:
-    """A parsed SDP."""
-
-    origin: str
-    media: tuple[MediaDescription, ...]
-
-    def audio(self) -> MediaDescription:
-        """Return the first audio section that is not declined.
-
-        Raises:
-            SdpError: 488, there is none.
-        """
-        for each in self.media:
-            if each.kind == "audio" and each.port:
-                return each
-        raise SdpError("no audio", 488, '304 "Media type not available"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,90 +39,30 @@ class LocalAudio:
     codecs: tuple[str, ...] = CODECS
     dtmf_payload_type: int | None = DEFAULT_DTMF_PAYLOAD_TYPE
     ptime_ms: int = 20
+    srtp: LocalSrtp | None = None
+    """None speaks plain RTP only."""
+
+    @property
+    def policy(self) -> Srtp:
+        """What is asked of the peer's descriptions."""
+        return Srtp.OFF if self.srtp is None else self.srtp.policy
 
 
-def parse(text: str) -> SessionDescription:
-    """Parse a session description; line ends may be CRLF or LF.
-
-    Raises:
-        SdpError: 400, the text is not SDP.
-    """
-    if len(text) > MAX_SDP_BYTES:
-        raise SdpError("SDP is too long")
-    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line]
-    if not lines or lines[0] != "v=0":
-        raise SdpError("SDP does not begin with v=0")
-    sections: list[list[str]] = [[]]
-    for line in lines:
-        if not _LINE.match(line):
-            raise SdpError("SDP has a line that is not type=value")
-        if line.startswith("m="):
-            sections.append([])
-        sections[-1].append(line)
-    if len(sections) - 1 > MAX_MEDIA:
-        raise SdpError("SDP has too many media")
-    session = sections[0]
-    origin = next((line[2:] for line in session if line.startswith("o=")), "")
-    if len(origin.split()) != 6:
-        raise SdpError("SDP has no valid o= line")
-    address = _address(session, "")
-    direction = _direction(session, Direction.SENDRECV)
-    return SessionDescription(
-        origin, tuple(_parse_media(each, address, direction) for each in sections[1:])
-    )
-
-
-def _parse_media(section: list[str], address: str, direction: Direction) -> MediaDescription:
-    found = _MEDIA.match(section[0][2:].rstrip())
-    if found is None or int(found[2]) > 65_535:
-        raise SdpError("SDP has an invalid m= line")
-    attributes = []
-    for line in section:
-        if line.startswith("a="):
-            name, _, value = line[2:].partition(":")
-            attributes.append((name.strip(), value.strip()))
-    return MediaDescription(
-        kind=found[1],
-        port=int(found[2]),
-        protocol=found[3],
-        formats=tuple(found[4].split()),
-        address=_address(section, address),
-        direction=_direction(section, direction),
-        attributes=tuple(attributes),
-    )
-
-
-def _address(section: list[str], default: str) -> str:
-    line = next((line[2:] for line in section if line.startswith("c=")), None)
-    if line is None:
-        return default
-    fields = line.split()
-    if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
-        raise SdpError("SDP has an invalid c= line")
-    host = fields[2].split("/")[0]
-    if not re.fullmatch(r"[0-9A-Za-z.:_-]{1,255}", host):
-        raise SdpError("SDP has an invalid address")
-    return host
-
-
-def _direction(section: list[str], default: Direction) -> Direction:
-    for line in section:
-        if line.startswith("a=") and line[2:].strip() in Direction.__members__.values():
-            return Direction(line[2:].strip())
-    return default
-
-
-def check_offer(offer: SessionDescription, codecs: tuple[str, ...]) -> str:
+def check_offer(
+    offer: SessionDescription, codecs: tuple[str, ...], srtp: Srtp | None = None
+) -> str:
     """Return the codec that we would answer with: the first of ours that the offer has.
+
+    Args:
+        offer: the peer's.
+        codecs: ours.
+        srtp: the trunk's, None where it is not known yet.
 
     Raises:
         SdpError: 488 with a Warning: no audio, no common codec, or a transport we do not speak.
     """
     audio = offer.audio()  # the user agent takes the first one, too
-    if audio.protocol not in _PROTOCOLS:
-        raise SdpError(
-            f"audio is offered as {audio.protocol}", 488, '302 "Incompatible transport protocol"'
-        )
+    take_offer(audio, srtp)
     if not audio.address:
         raise SdpError("SDP has no address for its audio")
     for codec in codecs:
@@ -302,17 +158,33 @@ def _audio_lines(
     if dtmf is not None:
         formats.append((dtmf, "telephone-event"))
         maps += [f"a=rtpmap:{dtmf} telephone-event/8000", f"a=fmtp:{dtmf} 0-16"]
+    protocol, cryptos = _transport(ours, local, offered)
     return [
-        f"m=audio {local.port} {ours.protocol} {' '.join(str(each[0]) for each in formats)}",
+        f"m=audio {local.port} {protocol} {' '.join(str(each[0]) for each in formats)}",
         *maps,
         f"a=ptime:{local.ptime_ms}",
         f"a={_answered_direction(ours, offered)}",
+        *cryptos,
     ]
+
+
+def _transport(
+    ours: MediaDescription, local: LocalAudio, offered: MediaDescription | None
+) -> tuple[str, list[str]]:
+    """Return the transport of our audio and its a=crypto lines."""
+    if offered is None:
+        if local.srtp is None:
+            return PLAIN[0], []
+        return local.srtp.protocol(ours.protocol), local.srtp.offered()
+    taken = take_offer(offered, local.policy)
+    if local.srtp is None or taken is None:
+        return offered.protocol, []
+    return offered.protocol, local.srtp.answered(taken)
 
 
 def _answered_direction(ours: MediaDescription, offered: MediaDescription | None) -> Direction:
     # user agents of RFC 2543 hold with an address of 0.0.0.0, for which pjsip answers sendrecv
-    if offered is None or offered.address not in _UNSPECIFIED or ours.direction not in _SENDS:
+    if offered is None or offered.address not in UNSPECIFIED or ours.direction not in _SENDS:
         return ours.direction
     return Direction.RECVONLY if ours.direction in _RECEIVES else Direction.INACTIVE
 
@@ -342,6 +214,7 @@ def _parameters(ours: MediaDescription, theirs: MediaDescription) -> StreamParam
         raise SdpError("no codec in common", 488)
     rtcp_address_port = _NUMBER.match(theirs.attribute("rtcp") or "")
     rtcp_port = int(rtcp_address_port[0]) if rtcp_address_port else 0
+    keys = agreed_keys(ours, theirs)
     return StreamParameters(
         remote_address=theirs.address,
         remote_port=theirs.port,
@@ -352,6 +225,9 @@ def _parameters(ours: MediaDescription, theirs: MediaDescription) -> StreamParam
         dtmf_payload_type=_common(ours, theirs, "TELEPHONE-EVENT"),
         comfort_noise_payload_type=_common(ours, theirs, "CN"),
         direction=_our_direction(ours, theirs),
+        srtp_suite=keys[0].suite if keys else None,
+        srtp_local_key=keys[0].key if keys else None,
+        srtp_remote_key=keys[1].key if keys else None,
     )
 
 
@@ -370,7 +246,7 @@ def _ptime_ms(theirs: MediaDescription) -> int:
 
 def _our_direction(ours: MediaDescription, theirs: MediaDescription) -> Direction:
     # RFC 3264 section 8.4: an address of 0.0.0.0 is the old way to put on hold
-    held = theirs.address in _UNSPECIFIED
+    held = theirs.address in UNSPECIFIED
     sends = ours.direction in _SENDS and theirs.direction in _RECEIVES and not held
     receives = ours.direction in _RECEIVES and theirs.direction in _SENDS
     if sends:

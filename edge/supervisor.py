@@ -193,6 +193,8 @@ def wait_for_sip_ports(config: Config, timeout_s: float = PORT_WAIT_S) -> None:
     ports: list[tuple[str, int]] = [("UDP", config.sip.udp_port)]
     if config.sip.tcp_port is not None:
         ports.append(("TCP", config.sip.tcp_port))
+    if config.sip.tls_port is not None:
+        ports.append(("TLS", config.sip.tls_port))
     wanted = [(each, config.sip.address, f"sip.{each[0].lower()}_port") for each in ports]
     if is_fronted(config):
         wanted.append((("UDP", config.front.worker_port), WORKER_ADDRESS, "front.worker_port"))
@@ -209,13 +211,14 @@ def wait_for_sip_ports(config: Config, timeout_s: float = PORT_WAIT_S) -> None:
 
 def _problem_of(transport: str, address: str, port: int) -> str | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
+    stream = transport != "UDP"
+    kind = socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
     with socket.socket(family, kind) as probe:
-        if transport == "TCP":
+        if stream:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-            if transport == "TCP":
+            if stream:
                 probe.listen(1)
         except OSError as error:
             return (error.strerror or str(error)).lower()

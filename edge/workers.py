@@ -65,6 +65,10 @@ def worker_settings(config: Config) -> UaSettings:
         public_address=config.sip.public_address,
         udp_port=config.sip.udp_port,
         tcp_port=config.sip.tcp_port,
+        tls_certificate=config.sip.tls_certificate or "",
+        tls_key=config.sip.tls_key or "",
+        tls_ca=config.sip.tls_ca or "",
+        tls_port=config.sip.tls_port or 0,
         callers=config.limits.calls,
         retry_after_s=config.limits.retry_after_s,
         user_agent=config.sip.user_agent,
@@ -190,7 +194,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         settings = self._settings
         if action.place:
-            settings = replace(settings, udp_port=0, tcp_port=0)
+            settings = replace(settings, udp_port=0, tcp_port=0, tls_port=0)
         if self.pool.places[action.place].outbound:
             settings = replace(settings, callers=0)
         settings = replace(settings, contact=settings.contact.format(place=action.place))

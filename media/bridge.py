@@ -17,13 +17,14 @@ from media.config.model import MediaConfig
 from media.g711 import Samples
 from media.jitter import HeardFrame
 from media.lateness import Lateness
-from media.legs import Leg, UnknownStreamError
+from media.legs import Leg, Totals, UnknownStreamError
 from media.link import Link
 from media.messages import Message
 from media.pacing import Pacer
 from media.playout import ClipEvent, ClipStage, PlayoutPosition
 from media.ports import PortPair, PortPool, PortsExhaustedError, local_address
 from media.recording import Recording, RecordingWriter
+from media.srtp_keys import new_secret
 from media.stream import Stream
 from media.wav import read_wav
 from media.wire import AudioFrame, AudioKind
@@ -52,7 +53,7 @@ class Bridge:
         self._legs: dict[int, Leg] = {}
         self._numbers = itertools.count(1)
         self._lateness = Lateness()
-        self._dropped = 0
+        self._totals = Totals()
         self._sounds: dict[tuple[str, int], Samples] = {}
         self._links: set[Link] = set()
         self._orphans: dict[Link, asyncio.Task[None]] = {}
@@ -190,7 +191,7 @@ class Bridge:
         )
         self._legs[number] = Leg(stream, link, message.call_id, message.leg)
         log.debug("media_allocated", call_id=message.call_id, leg=message.leg, port=pair.port)
-        return messages.StreamAllocated(number, address, pair.port)
+        return messages.StreamAllocated(number, address, pair.port, new_secret())
 
     def _open_ports(self, wanted: str | None, now_ns: int) -> tuple[PortPair, str]:
         own = self._config.address
@@ -223,7 +224,7 @@ class Bridge:
     def _remove(self, number: int) -> Message:
         leg = self._legs.pop(number)
         quality = leg.stream.close()
-        self._dropped += leg.stream.datagrams_dropped
+        self._totals.add(leg, quality)
         self._ports.release(leg.stream.pair, time.monotonic_ns())
         for agent in leg.agents:
             agent.send(messages.StreamGone(number))
@@ -263,14 +264,7 @@ class Bridge:
 
     def _report_status(self, _: Link, __: messages.MediaStatusRequest) -> Message:
         self._ports.poll(time.monotonic_ns())
-        dropped = sum(leg.stream.datagrams_dropped for leg in self._legs.values())
-        return messages.MediaStatus(
-            streams=len(self._legs),
-            ports_free=self._ports.free,
-            ports_draining=self._ports.draining,
-            send_lateness_p99_ms=self._lateness.percentile_ms(99),
-            datagrams_dropped=dropped + self._dropped + self._ports.strays,
-        )
+        return self._totals.status(self._legs.values(), self._ports, self._lateness)
 
     def _attach(self, link: Link, message: messages.AttachStream) -> Message:
         leg = self._leg(message.stream)

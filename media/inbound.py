@@ -14,7 +14,7 @@ from media.latch import Source, SourceLatch
 from media.messages import Direction, StreamParameters
 from media.reception import Arrival, Reception
 from media.sequence import Unwrapper
-from media.srtp import SrtpError, SrtpSession
+from media.srtp import SrtpError, SrtpReplayError, SrtpSession
 
 MAX_PAYLOAD_BYTES = 1_600
 """200 ms of G.711; nobody sends so much in one packet."""
@@ -53,6 +53,9 @@ class Inbound:
         self.jitter = EagerJitterBuffer(start_ns, jitter_max_ms)
         self.reception: Reception | None = None
         self.malformed = 0
+        self.unauthentic = 0
+        """Datagrams that are not from the holder of the SRTP key; they are never heard."""
+        self.replayed = 0
         self.first_packet_ns: int | None = None
         self.last_packet_ns: int | None = None
         self.srtp: SrtpSession | None = None
@@ -92,10 +95,13 @@ class Inbound:
             clear = datagram if self.srtp is None else self.srtp.unprotect(datagram)
             packet = RtpPacket.parse(clear)
             self._check(packet)
-        except (ValueError, UnicodeDecodeError, SrtpError, IndexError):
-            self.malformed += 1
+        except SrtpReplayError:
+            self.replayed += 1
             return []
-        except RemoteError:
+        except SrtpError:
+            self.unauthentic += 1
+            return []
+        except (ValueError, UnicodeDecodeError, IndexError, RemoteError):
             self.malformed += 1
             return []
         if not self.latch.receive(source, packet.ssrc, packet.sequence_number, now_ns):

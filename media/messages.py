@@ -170,9 +170,9 @@ class StreamParameters(Message):
     direction: Direction = Direction.SENDRECV
     srtp_suite: str | None = None
     """SDES suite name (RFC 4568), None for plain RTP."""
-    srtp_local_key: str | None = None
+    srtp_local_key: str | None = field(default=None, repr=False)
     """Base64 master key and salt that we send with."""
-    srtp_remote_key: str | None = None
+    srtp_remote_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,8 @@ class StreamAllocated(Message):
     """Address to put into the SDP (the public one behind NAT)."""
     port: int
     """RTP, even; RTCP is port + 1 (RFC 3550 section 11)."""
+    srtp_secret: str = field(default="", repr=False)
+    """What the keys that we send with are derived from, see :mod:`media.srtp_keys`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,10 @@ class StreamQuality(Message):
     packets_foreign: int = 0
     """Dropped: from a source that is not the one latched on."""
     packets_malformed: int = 0
+    packets_unauthentic: int = 0
+    """Dropped: not from the holder of the SRTP key, as with a wrong key."""
+    srtp_suite: str | None = None
+    """SDES suite of the last offer/answer round, None for plain RTP."""
     jitter_ms: float = 0.0
     """Interarrival jitter (RFC 3550 A.8), last value."""
     jitter_max_ms: float = 0.0
@@ -348,6 +354,8 @@ class MediaStatus(Message):
     ports_draining: int
     send_lateness_p99_ms: float
     datagrams_dropped: int
+    datagrams_unauthentic: int = 0
+    """Of those, the ones that were not from the holder of the SRTP key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from media.ports import PortPair
 from media.quality import mos, rating
 from media.recording import AGENT, CALLER, Recording, RecordingWriter, Tapes
 from media.rtcp import RtcpSession, Sent
-from media.srtp import SrtpError, SrtpSession
+from media.srtp import SrtpError, SrtpReplayError, SrtpSession
 
 MAX_BEHIND_NS = 100_000_000
 """After a standstill longer than this the packets of the past are not sent any more."""
@@ -102,6 +102,8 @@ class Stream:
         self._lateness = Lateness()
         self._process_lateness = lateness
         self._rtcp: RtcpSession | None = None
+        self._srtp: SrtpSession | None = None
+        """The last one, also while the far end has gone back to plain RTP."""
         self._rtcp_source: Source | None = None
         self._rtcp_foreign = 0
         self._heard_since_ns = 0
@@ -189,7 +191,9 @@ class Stream:
     @property
     def datagrams_dropped(self) -> int:
         """Datagrams that were not used."""
-        return self.inbound.malformed + self.inbound.latch.foreign + self._rtcp_foreign
+        inbound = self.inbound
+        unused = inbound.malformed + inbound.unauthentic + inbound.replayed
+        return unused + inbound.latch.foreign + self._rtcp_foreign
 
     def quality(self) -> StreamQuality:
         """Return the figures of both directions so far."""
@@ -207,9 +211,11 @@ class Stream:
             packets_lost=lost,
             loss_ratio=lost / expected if expected else 0.0,
             packets_late=jitter.late,
-            packets_duplicate=sum(each.duplicates for each in receptions),
+            packets_duplicate=sum(e.duplicates for e in receptions) + self.inbound.replayed,
             packets_foreign=self.inbound.latch.foreign,
             packets_malformed=self.inbound.malformed + (self._rtcp.malformed if self._rtcp else 0),
+            packets_unauthentic=self.inbound.unauthentic,
+            srtp_suite=self.parameters.srtp_suite if self.parameters else None,
             jitter_ms=receptions[-1].jitter_ms if receptions else 0.0,
             jitter_max_ms=max((each.jitter_max_ms for each in receptions), default=0.0),
             concealed_ms=jitter.concealed_samples // 8,
@@ -280,8 +286,11 @@ class Stream:
         if self.inbound.srtp is not None:
             try:
                 datagram = self.inbound.srtp.unprotect_rtcp(datagram)
+            except SrtpReplayError:
+                self.inbound.replayed += 1
+                return
             except SrtpError:
-                self.inbound.malformed += 1
+                self.inbound.unauthentic += 1
                 return
         before = self._rtcp.malformed
         self._rtcp.receive(datagram, now_ns)
@@ -380,15 +389,13 @@ class Stream:
     def _srtp_for(self, parameters: StreamParameters) -> SrtpSession | None:
         if parameters.srtp_suite is None:
             return None
-        keys = (
+        self._srtp = SrtpSession(
             parameters.srtp_suite,
             parameters.srtp_local_key or "",
             parameters.srtp_remote_key or "",
+            self._srtp,
         )
-        # the same keys again are the same context: a new one would begin its packet index anew
-        if self.inbound.srtp is not None and self.inbound.srtp.parameters == keys:
-            return self.inbound.srtp
-        return SrtpSession(*keys)
+        return self._srtp
 
     @staticmethod
     def _address(parameters: StreamParameters | None) -> tuple[str, int] | None:

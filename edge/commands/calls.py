@@ -209,6 +209,10 @@ def _quality(row: CallRow) -> str | None:
     ]
     if row.codec:
         parts.insert(0, row.codec)
+    if row.srtp_suite:
+        parts.insert(1, f"SRTP {row.srtp_suite}")
+    if row.packets_unauthentic:
+        parts.append(f"{row.packets_unauthentic} packets of a wrong SRTP key")
     return ", ".join(parts)
 
 

@@ -18,7 +18,15 @@ MS = 1_000_000
 
 _QUALITY = (
     *("packets_received", "packets_sent", "packets_lost", "loss_ratio", "packets_late"),
-    *("packets_foreign", "packets_malformed", "jitter_ms", "jitter_max_ms", "concealed_ms"),
+    *(
+        "packets_foreign",
+        "packets_malformed",
+        "packets_unauthentic",
+        "srtp_suite",
+        "jitter_ms",
+        "jitter_max_ms",
+        "concealed_ms",
+    ),
     *("remote_loss_ratio", "round_trip_ms", "mos", "send_lateness_p99_ms", "recording"),
 )
 

@@ -55,6 +55,8 @@ class CallRow(Base):
     rule: Mapped[str | None]
     """Dial rule that took the call."""
     codec: Mapped[str | None]
+    srtp_suite: Mapped[str | None]
+    """SDES suite of the caller's audio, none for plain RTP."""
     offered_at: Mapped[str] = mapped_column(index=True)
     ringing_at: Mapped[str | None]
     answered_at: Mapped[str | None]
@@ -73,6 +75,8 @@ class CallRow(Base):
     packets_late: Mapped[int | None]
     packets_foreign: Mapped[int | None]
     packets_malformed: Mapped[int | None]
+    packets_unauthentic: Mapped[int | None]
+    """Not from the holder of the SRTP key: a wrong key is silence, and counted here."""
     jitter_ms: Mapped[float | None]
     jitter_max_ms: Mapped[float | None]
     concealed_ms: Mapped[int | None]

@@ -13,6 +13,7 @@ from edge.ua.sip_text import quote_display
 from media import ConfigError
 from media.config.model import Config
 from media.config.queues import PersonConfig, QueueConfig
+from media.config.trunks import Srtp
 
 DISPLAY_LIMIT = 60
 """Characters; what desk phones show of a name is less."""
@@ -88,6 +89,7 @@ def _invitation(
         password,
         proxy,
         address,
+        srtp=_srtp(config, phone, trunk),
     )
 
 
@@ -107,6 +109,13 @@ def _target(config: Config, phone: str, trunk_name: str | None) -> tuple[str, st
     host = config.sip.address if config.sip.address not in ("0.0.0.0", "::") else "127.0.0.1"
     front = f"sip:127.0.0.1:{config.front.worker_port};lr"
     return f"sip:{phone}@{host}:{config.sip.udp_port}", "", "", front
+
+
+def _srtp(config: Config, phone: str, trunk_name: str | None) -> Srtp:
+    """Return what the trunk of a number says; phones with an address of their own are plain."""
+    trunk = config.trunks.get(trunk_name or "")
+    own = phone.startswith(("sip:", "sips:")) or phone in config.phones
+    return Srtp.OFF if trunk is None or own else trunk.srtp
 
 
 def _local_address(config: Config, uri: str) -> str | None:

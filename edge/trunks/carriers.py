@@ -25,7 +25,7 @@ from edge.trunks.resolve import is_static, resolve, static_targets
 from edge.trunks.routing import Routing
 from edge.trunks.servers import DEAD_STATUSES, Servers, ServerState, Target, route_to
 from edge.ua.messages import UaOptions, UaOptionsAnswered, UaRegister, UaRegistration
-from media.config.trunks import RegisterConfig, TrunkConfig
+from media.config.trunks import RegisterConfig, Transport, TrunkConfig
 from media.messages import Message
 
 TICK_S = 0.1
@@ -160,6 +160,11 @@ class Carriers:
             usable.sort(key=lambda each: each not in good)
         return tuple(usable)
 
+    def tls_names(self) -> dict[str, str]:
+        """Return what the certificates of TLS servers must be for, by ``address:port``."""
+        targets = [server.target for line in self.lines.values() for server in line.servers.all]
+        return {each.place: each.name for each in targets if each.transport is Transport.TLS}
+
     def note_dead(self, trunk: str, target: Target, reason: str) -> None:
         """A call found a server dead."""
         log.warning("server_dead", trunk=trunk, server=str(target), reason=reason)
@@ -237,6 +242,8 @@ class Carriers:
             known.update(fresh)
             if fresh:
                 self._learnt()
+        if line.config.transport is Transport.TLS:
+            self._learnt()
 
     def _stop(self, name: str, line: _Line) -> bool:
         stopped = False

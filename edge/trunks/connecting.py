@@ -27,12 +27,10 @@ from edge.trunks.destination import Chain, Destination, DestinationError
 from edge.trunks.limits import TrunkUse
 from edge.trunks.routing import HOPS_HEADER, MOST_HOPS, Offered, Routing
 from edge.trunks.servers import Target, route_to
-from media.config.trunks import Dtmf, SessionTimersConfig, Srtp, TrunkConfig
+from media.config.trunks import Dtmf, SessionTimersConfig, TrunkConfig
 from media.messages import CallId
 
 RING_TIMEOUT_S = 60.0
-NO_SRTP = "the trunk requires SRTP, which this build does not negotiate"
-"""A trunk that requires encryption carries no call rather than one in the clear."""
 DIALLABLE = re.compile(r"[+]?[0-9A-Za-z*#._-]{1,64}\Z")
 
 QueueDesk = Callable[[CallId, str, Mapping[str, str]], Destination]
@@ -130,8 +128,6 @@ class Connector:
             raise DestinationError(reason, 483, EndReason.REJECTED)
         if not DIALLABLE.match(number):
             raise DestinationError("the plan made no number of it", 484, EndReason.REJECTED)
-        if routing.trunk(trunk).srtp is Srtp.REQUIRED:
-            raise DestinationError(NO_SRTP, 488, EndReason.UNACCEPTABLE)
         headers = {HOPS_HEADER: str(offered.hops + 1)}
         route = Route(
             trunk,
@@ -176,6 +172,7 @@ class Connector:
             session_expires_s=_expires_s(config),
             session_min_s=config.session_timers.min_s,
             rel100=str(config.rel100),
+            srtp=config.srtp,
         )
 
     def begin(self, trunk: str) -> DestinationError | None:

@@ -30,7 +30,7 @@ from edge.call_task import CallTask
 from edge.outbound import OutboundLegs
 from edge.records.columns import Parties, new_call_id
 from edge.trunks.bridge import Route
-from edge.trunks.connecting import DIALLABLE, NO_SRTP, RING_TIMEOUT_S
+from edge.trunks.connecting import DIALLABLE, RING_TIMEOUT_S
 from edge.trunks.conversation import Conversation
 from edge.trunks.messages import CallPlaced, PlaceCall
 from edge.trunks.routed import Routed
@@ -51,7 +51,6 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
-from media.config.trunks import Srtp
 from media.messages import CallId, Message
 
 log = structlog.get_logger()
@@ -129,7 +128,8 @@ class DialledLeg:
         target = self._target = self._left.pop(0)
         audio = self._answer
         dial = self._route.dialled(target).dial
-        self._legs.send(self.key, dial(self.number, audio.media_address, audio.media_port))
+        where = (audio.media_address, audio.media_port, audio.srtp_secret)
+        self._legs.send(self.key, dial(self.number, *where))
 
     # ------------------------------------------------------------ from the worker
 
@@ -218,8 +218,6 @@ class Dialling:
             raise RemoteError(f"no agent {asked.agent}; known: {known}", 404)
         if (why := self._closed()) is not None:
             raise RemoteError(why, 503)
-        if routing.trunk(trunk).srtp is Srtp.REQUIRED:
-            raise RemoteError(NO_SRTP, 488)
         number = routing.numbers[trunk].receive(asked.to)
         if not DIALLABLE.match(number):
             raise RemoteError(f"{asked.to} is no number", 484)

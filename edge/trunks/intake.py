@@ -16,17 +16,18 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from edge import sdp
 from edge.call_events import EndReason, Party, Termination
 from edge.call_parts import CallTimers
 from edge.dialplan.plan import Action
-from edge.trunks.connecting import NO_SRTP, RING_TIMEOUT_S, Connector
+from edge.trunks.connecting import RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
 from edge.trunks.recognition import host_of
 from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
 from media.config.model import Config, Front
-from media.config.trunks import Dtmf, Srtp
+from media.config.trunks import Dtmf
 from media.messages import CallId
 
 IDENTITY_HEADER = "x-cordboard-identity"
@@ -110,13 +111,14 @@ class Intake:
             self.apology_file(config, agent),
             codecs=routing.trunk(trunk).codecs if trunk else ("PCMU", "PCMA"),
             dtmf_in_audio=routing.trunk(trunk).dtmf is not Dtmf.INFO,
+            srtp=routing.trunk(trunk).srtp,
             timers=self._timers(actions),
         )
+        unfit = _unfit(invite.offer, routed)
+        if unfit is not None:
+            return Taken(routed, offered, unfit, None)
         if trunk is None:
             return Taken(routed, offered, None, None)
-        if routing.trunk(trunk).srtp is Srtp.REQUIRED:
-            refusal = Termination(Party.SYSTEM, 488, EndReason.UNACCEPTABLE, NO_SRTP)
-            return Taken(routed, offered, refusal, None)
         full = self.connector.use.begin(trunk, time.monotonic_ns())
         if full is None:
             return Taken(routed, offered, None, trunk)
@@ -180,3 +182,15 @@ class Intake:
             digest.realm, host_of(invite.source), time.monotonic_ns(), stale=stale
         )
         return TurnedAway(407 if digest.proxy else 401, values)
+
+
+def _unfit(offer: str, routed: Routed) -> Termination | None:
+    """Return why an offer cannot be met now that the trunk is known: in the clear, or encrypted."""
+    if not offer:
+        return None
+    try:
+        sdp.check_offer(sdp.parse(offer), routed.codecs, routed.srtp)
+    except sdp.SdpError as error:
+        routed.refusal_headers |= error.headers()
+        return Termination(Party.SYSTEM, error.sip_status, EndReason.UNACCEPTABLE, str(error))
+    return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge import sdp
+from edge.sdp_crypto import SECURE
 from edge.trunks.messages import ServerProbed, TrunkProbed
 from media.config.trunks import TrunkConfig
 
@@ -95,5 +96,7 @@ def _codec_lines(servers: list[ServerProbed]) -> list[str]:
             lines.append(f"    codecs: [{', '.join(ours)}]")
         known = "TELEPHONE-EVENT" in names
         lines.append(f"    dtmf: {'rfc4733' if known else 'info'}")
+        if audio.protocol in SECURE or audio.values("crypto"):
+            lines.append(f"    srtp: {'required' if audio.protocol in SECURE else 'optional'}")
         return lines
     return ["    # codecs and DTMF were not said; PCMA, PCMU and rfc4733 are what carriers have"]

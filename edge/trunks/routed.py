@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from edge.call_parts import CallTimers
 from edge.trunks.destination import Destination
+from media.config.trunks import Srtp
 
 
 @dataclass(slots=True)
@@ -26,5 +27,6 @@ class Routed:
     """In the trunk's order of preference."""
     dtmf_in_audio: bool = True
     """Agree on telephone-event (RFC 4733)."""
+    srtp: Srtp = Srtp.OFF
     timers: CallTimers | None = None
     """None takes the service's."""

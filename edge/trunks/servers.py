@@ -56,9 +56,14 @@ class Target:
         way = "" if self.transport is Transport.UDP else f";transport={self.transport}"
         return f"sip:{at}{host}:{self.port}{way}"
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """``address:port``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.transport}:{host}:{self.port}"
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.place}"
 
 
 def split_server(text: str) -> tuple[str, int | None]:

@@ -28,7 +28,7 @@ from edge.trunks.messages import (
 from edge.trunks.registration import SECOND_NS
 from edge.trunks.routing import Routing
 from edge.trunks.servers import Server
-from edge.ua.messages import UaGate, UaVouch
+from edge.ua.messages import UaGate, UaTlsNames, UaVouch
 from media import RemoteError
 from media.config.model import Config
 from media.messages import Message
@@ -72,6 +72,8 @@ class TrunkBoard:
         queue_desk: QueueDesk | None,
     ) -> None:
         self._send = send
+        self._places: set[int] = set()
+        """Workers that are ready."""
         self.use = TrunkUse()
         self.use.set_trunks(config.trunks)
         self.carriers = Carriers(
@@ -101,12 +103,15 @@ class TrunkBoard:
 
     def worker_ready(self, place: int) -> None:
         """A worker's new life has bound its sockets."""
+        self._places.add(place)
         self._send(place, self._gate())
+        self._send(place, UaTlsNames(self.carriers.tls_names()))
         if place == PRIMARY:
             self.carriers.worker_ready()
 
     def worker_lost(self, place: int) -> None:
         """A worker's life is over."""
+        self._places.discard(place)
         if place == PRIMARY:
             self.carriers.worker_lost()
 
@@ -116,6 +121,8 @@ class TrunkBoard:
 
     def _set_gate(self) -> None:
         self._send(PRIMARY, self._gate())
+        for place in self._places:
+            self._send(place, UaTlsNames(self.carriers.tls_names()))
 
     def _vouch(self, address: str) -> None:
         self._send(PRIMARY, UaVouch(address))

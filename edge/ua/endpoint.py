@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import pjsua2 as pj
+import structlog
 
 from edge import sdp
 from edge.ua import pjsip
 from edge.ua.messages import UaDial, UaSettings
+from edge.ua.sip_text import clean
+from edge.ua.trust import distrust
 from media import LocalError
 
 _TIMERS = {
@@ -22,6 +26,8 @@ _RELIABLE = {
     "supported": pj.PJSUA_100REL_OPTIONAL,
     "required": pj.PJSUA_100REL_MANDATORY,
 }
+
+log = structlog.get_logger()
 
 
 class ListenError(LocalError):
@@ -46,6 +52,40 @@ class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
         self._receive(prm)
 
 
+class _Library(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
+    """pjsua2's endpoint, which tells of connections.
+
+    Args:
+        names: see :mod:`edge.ua.trust`.
+    """
+
+    def __init__(self, names: dict[str, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def onTransportState(self, prm: Any) -> None:  # noqa: N802
+        """Close a TLS connection to a server that is not the one that we meant."""
+        try:
+            if prm.state == pj.PJSIP_TP_STATE_CONNECTED and not prm.tlsInfo.isEmpty():
+                self._check(prm)
+        except Exception as error:  # a callback of pjsip: what cannot be judged is not trusted
+            log.error("tls_unjudged", exc_info=error)
+            self.transportShutdown(prm.hnd)
+
+    def _check(self, prm: Any) -> None:
+        shown, peer = prm.tlsInfo.remoteCertInfo, clean(prm.tlsInfo.remoteAddr)
+        names = [clean(each.name) for each in shown.subjectAltName] or [clean(shown.subjectCn)]
+        status = int(prm.tlsInfo.verifyStatus)
+        if not (int(shown.version) or any(names) or status):
+            return  # a caller, who is asked for no certificate
+        status &= ~pj.PJ_SSL_CERT_EIDENTITY_NOT_MATCH
+        faults = [clean(each) for each in prm.tlsInfo.verifyMsgs] if status else []
+        reason = distrust(peer, self._names, faults or [f"{status:#x}"] * bool(status), names)
+        if reason:
+            log.error("tls_server_refused", server=peer, reason=reason)
+            self.transportShutdown(prm.hnd)
+
+
 class Endpoint:
     """The one pjsua2 endpoint of this process. SIP thread only.
 
@@ -57,7 +97,8 @@ class Endpoint:
     def __init__(self, settings: UaSettings, receive: Callable[[Any], None]) -> None:
         self._settings = settings
         self._receive = receive
-        self._pj = pj.Endpoint()
+        self.tls_names: dict[str, str] = {}
+        self._pj = _Library(self.tls_names)
         self._conference = 0
         self.account: Account | None = None
         self.slots = 0
@@ -93,11 +134,20 @@ class Endpoint:
         if self._settings.tcp_port is not None:
             port = self._settings.tcp_port or self.udp_port
             self.tcp_port = self._listen(tcp, "TCP", port)
+        if self._settings.tls_certificate:
+            tls = pj.PJSIP_TRANSPORT_TLS6 if six else pj.PJSIP_TRANSPORT_TLS
+            self._check_files()
+            self._listen(tls, "TLS", self._settings.tls_port)
         for codec in self._pj.codecEnum2():
             wanted = codec.codecId.split("/")[0] in sdp.CODECS
             self._pj.codecSetPriority(codec.codecId, 200 if wanted else 0)
         self._pj.libStart()
         self.account = self.make_account()
+
+    def name_servers(self, names: dict[str, str]) -> None:
+        """Take over what TLS servers are called, by ``address:port``."""
+        self.tls_names.clear()
+        self.tls_names.update(names)
 
     def poll(self, timeout_ms: int) -> None:
         """Let pjsua2 work; callbacks run inside."""
@@ -147,6 +197,10 @@ class Endpoint:
         config.mediaConfig.useLoopMedTp = True
         config.mediaConfig.enableLoopback = False
         config.mediaConfig.lockCodecEnabled = False
+        # encryption is media's, but pjsip must let RTP/SAVP pass, over whatever transport of SIP;
+        # what a trunk takes is decided before and after it (edge.ua.screen, edge.sdp_crypto)
+        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL
+        config.mediaConfig.srtpSecureSignaling = 0
         config.natConfig.iceEnabled = False
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
@@ -165,11 +219,36 @@ class Endpoint:
         assert self.account is not None
         self.account.sendRequest(parameters)
 
+    def _check_files(self) -> None:
+        """See that the certificate fits its key: pjsip would only say so to callers.
+
+        Raises:
+            ListenError: it does not, or a file cannot be read.
+        """
+        settings = self._settings
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            name, path = "sip.tls_certificate", settings.tls_certificate
+            context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+            if settings.tls_ca:
+                name, path = "sip.tls_ca", settings.tls_ca
+                context.load_verify_locations(settings.tls_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ListenError(f"{name}: {path} cannot be used: {error}") from None
+
+    def _set_tls(self, tls: Any) -> None:
+        tls.certFile, tls.privKeyFile = self._settings.tls_certificate, self._settings.tls_key
+        tls.CaListFile = self._settings.tls_ca
+        tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2
+        tls.verifyServer = False  # _Library sees to it: it knows what the server is called
+
     def _listen(self, kind: int, name: str, port: int) -> int:
         config = pj.TransportConfig()
         config.port = port
         config.boundAddress = self._settings.address
         config.publicAddress = self._settings.public_address or ""
+        if name == "TLS":
+            self._set_tls(config.tlsConfig)
         try:
             transport = self._pj.transportCreate(kind, config)
         except pj.Error as error:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pjsua2 as pj
 
 from edge import sdp
+from edge.ua.keying import Keying
 from edge.ua.messages import (
     EndedBy,
     UaConfirmed,
@@ -32,6 +33,7 @@ from edge.ua.sip_text import (
     parse_name_address,
     parse_refer_to,
 )
+from media.config.trunks import Srtp
 from media.messages import Direction, Message
 
 _DURATION_UNKNOWN = 0x8000_0000
@@ -105,6 +107,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         """What media allocated; until then local descriptions wait in ``unsent_sdp``."""
         self.agreed_audio: sdp.LocalAudio | None = None
         """``audio`` of the last round that both sides agreed on."""
+        self.keying = Keying()
         self.unsent_sdp = ""
         self.late_offer = False
         self.early = False
@@ -130,6 +133,20 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self.sip_call_id = ""
         self._referred_by = ""
 
+    @property
+    def policy(self) -> Srtp | None:
+        """What the leg's trunk says of SRTP, None while it is not known."""
+        return self.audio.policy if self.audio is not None else None
+
+    def see(self, text: SipText) -> None:
+        """Look at a request of the dialog before pjsua2 does: it keeps these two to itself."""
+        if parse_name_address(text.header("to")).tag != self._local_tag:
+            return
+        if text.start.startswith("INVITE ") and not text.sdp:
+            self.keying.receive_offerless()
+        elif text.start.startswith("ACK ") and text.sdp:
+            self._remote_sdp = text.sdp
+
     def read_invite(self, text: SipText) -> None:
         """Take over what the INVITE of an inbound leg says."""
         self.sip_call_id = text.header("call-id")
@@ -145,7 +162,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             SdpError: the offer has nothing for us.
         """
         assert self.audio is not None
-        text = sdp.rewrite(self.unsent_sdp, self.audio, sdp.parse(self._remote_sdp))
+        offer = sdp.parse(self._remote_sdp)
+        text = sdp.rewrite(self.unsent_sdp, self.keying.keyed(self.audio, offer), offer)
         self._local_sdp = text
         return text
 
@@ -166,6 +184,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._remote_sdp = self._remote_sdp or self._remote_of_stream()
             self._generation += 1
             self.agreed_audio = self.audio
+            self.keying.agree(self.audio, self._remote_sdp)
             self.owner.emit(
                 UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
             )
@@ -231,7 +250,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 self.unsent_sdp = own
                 return
             offer = sdp.parse(remote) if remote else None
-            text = sdp.rewrite(own, self.audio, offer)
+            text = sdp.rewrite(own, self.keying.keyed(self.audio, offer), offer)
         except Exception:
             # without this pjsua2's own address would go out
             prm.sdp.wholeSdp = sdp.decline(own)
@@ -251,7 +270,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         """Refuse an offer in the dialog that we cannot meet; the session stays as it was."""
         codecs = self.audio.codecs if self.audio else sdp.CODECS
         try:
-            sdp.check_offer(sdp.parse(clean(prm.offer.wholeSdp)), codecs)
+            sdp.check_offer(sdp.parse(clean(prm.offer.wholeSdp)), codecs, self.policy)
         except sdp.SdpError:
             prm.statusCode = 488
 
@@ -299,7 +318,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         text = parse_message(prm.rdata.wholeMsg)
         try:
             if text.sdp:
-                sdp.check_offer(sdp.parse(text.sdp), self.audio.codecs)
+                sdp.check_offer(sdp.parse(text.sdp), self.audio.codecs, self.policy)
         except sdp.SdpError as error:
             prm.statusCode = error.sip_status
             return

@@ -53,6 +53,12 @@ class UaSettings(Message):
     udp_port: int = 5060
     """0 takes any free port; UaReady tells which."""
     tcp_port: int | None = 5060
+    tls_certificate: str = ""
+    """Path; empty speaks no TLS."""
+    tls_key: str = ""
+    tls_ca: str = ""
+    tls_port: int = 0
+    """0 takes any free port."""
     callers: int | None = None
     """Inbound legs at once; None takes the build's slots less one, which is kept for refusing."""
     retry_after_s: int = 10
@@ -138,8 +144,9 @@ class UaInvite(Message):
     """``UDP``, ``TCP`` or ``TLS``."""
     local_address: str
     """Our address on the route to the source: what SDP must carry unless configured otherwise."""
-    offer: str
-    """The SDP, empty for a late offer (then ours goes into the 200 and theirs comes in the ACK)."""
+    offer: str = field(repr=False)
+    """The SDP, which may hold keys; empty for a late offer (then ours goes into the 200 and theirs
+    comes in the ACK)."""
     headers: dict[str, str] = field(default_factory=dict)
     """All other headers by lower-case full name; repeated ones joined by ``", "``."""
     replaces_leg: int | None = None
@@ -182,7 +189,7 @@ class UaProgress(Message):
     leg: int
     status: int
     reason: str
-    sdp: str = ""
+    sdp: str = field(default="", repr=False)
     """Early media's SDP, empty without."""
 
 
@@ -191,9 +198,9 @@ class UaNegotiated(Message):
     """An offer/answer round is complete, the first one or a later one."""
 
     leg: int
-    local_sdp: str
-    """As it went over the wire."""
-    remote_sdp: str
+    local_sdp: str = field(repr=False)
+    """As it went over the wire, keys included."""
+    remote_sdp: str = field(repr=False)
     generation: int
     """1 for the first round of the leg, then counting."""
 
@@ -313,6 +320,10 @@ class UaAnswer(Message):
     dtmf_payload_type: int | None = 101
     """Used in our own offers; an answer repeats the offerer's. None turns telephone-event off."""
     ptime_ms: int = 20
+    srtp: str = "off"
+    """``off``, ``optional`` or ``required``."""
+    srtp_secret: str = field(default="", repr=False)
+    """Of media's stream."""
     early: bool = False
     """Send 183 instead of 200; nothing is sent where the INVITE had no offer (RFC 3261 13.2.1)."""
 
@@ -356,6 +367,8 @@ class UaDial(Message):
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     dtmf_payload_type: int | None = 101
     ptime_ms: int = 20
+    srtp: str = "off"
+    srtp_secret: str = field(default="", repr=False)
     user: str = ""
     """Digest credentials, none where empty."""
     password: str = ""
@@ -465,6 +478,14 @@ class UaVouch(Message):
     """A source has proved who it is: let it pass for an hour."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class UaTlsNames(Message):
+    """What the certificates of TLS servers must be for, see :mod:`edge.ua.trust`."""
+
+    names: dict[str, str]
+    """By ``address:port``."""
 
 
 @dataclass(frozen=True, slots=True)

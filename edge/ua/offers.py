@@ -10,12 +10,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pjsua2 as pj
 
 from edge import sdp
+from edge.sdp_crypto import LocalSrtp
 from edge.ua.leg import Leg
 from edge.ua.messages import UaAnswer, UaCommandFailed, UaDial, UaHold, UaReinvite
+from media.config.trunks import Srtp
 from media.messages import Message
 
 MS = 1_000_000
@@ -82,7 +85,8 @@ class Offers:
         if leg is None or leg.ending:
             return
         if isinstance(offer, UaReinvite):
-            leg.audio = local_audio(offer)
+            srtp = leg.audio.srtp if leg.audio is not None else None
+            leg.audio = replace(local_audio(offer), srtp=srtp)
             _reinvite(leg, 0)
         elif offer.hold:
             leg.setHold(pj.CallOpParam())
@@ -92,12 +96,16 @@ class Offers:
 
 def local_audio(message: UaAnswer | UaDial | UaReinvite) -> sdp.LocalAudio:
     """Return what our description is to say."""
+    srtp = None
+    if not isinstance(message, UaReinvite) and message.srtp != Srtp.OFF:
+        srtp = LocalSrtp(Srtp(message.srtp), message.srtp_secret)
     return sdp.LocalAudio(
         message.media_address,
         message.media_port,
         message.codecs,
         message.dtmf_payload_type,
         message.ptime_ms,
+        srtp,
     )
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import structlog
 
 from edge.ua import pjsip
+from edge.ua.shown import shown
 
 _PRIORITY = 24
 """After the transaction layer (16), which keeps repeated requests, before the dialogs (32)."""
@@ -165,6 +166,7 @@ class ReceivedRequests:
                 return self._find_layout(rdata)
             response = self._decide(*self._read(rdata, self._layout))
             if response is None:
+                self._show(rdata, self._layout)
                 return 0
             if response.status:
                 self._respond(rdata, response)
@@ -210,10 +212,15 @@ class ReceivedRequests:
             None,
         )
 
+    def _show(self, rdata: int, layout: _Layout) -> None:
+        """Change what pjsip has not read yet: it takes bodies apart later."""
+        start, octets = _octets(rdata, layout)
+        instead = shown(octets)
+        if instead is not None:
+            ctypes.memmove(start, instead, len(octets))
+
     def _read(self, rdata: int, layout: _Layout) -> tuple[str, str]:
-        start = ctypes.c_void_p.from_address(rdata + layout.message).value or 0
-        length = ctypes.c_int.from_address(rdata + layout.length).value
-        text = ctypes.string_at(start, max(0, min(length, _LARGEST_BYTES)))
+        _, text = _octets(rdata, layout)
         name, port = _source(rdata, layout)
         host = f"[{name}]" if ":" in name else name
         return text.decode("utf-8", "replace"), f"{host}:{port}"
@@ -277,6 +284,13 @@ class ReceivedRequests:
             self._udp_transport = ctypes.c_void_p.from_address(rdata + _TRANSPORT_OFFSET).value or 0
             self._found = {_Layout(packet, name, source_port, pointer, length)}
         return 1
+
+
+def _octets(rdata: int, layout: _Layout) -> tuple[int, bytes]:
+    """Return where pjsip keeps a message, and the message."""
+    start = ctypes.c_void_p.from_address(rdata + layout.message).value or 0
+    length = ctypes.c_int.from_address(rdata + layout.length).value
+    return start, ctypes.string_at(start, max(0, min(length, _LARGEST_BYTES)))
 
 
 def _source(rdata: int, layout: _Layout) -> tuple[str, int]:

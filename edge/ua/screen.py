@@ -8,7 +8,7 @@ any                  lower CSeq than the dialog has seen         500
 INVITE               no dialog, worker full or draining          503, Retry-After
 INVITE               no dialog, body compressed                  415, Accept-Encoding
 INVITE, UPDATE       SDP that is none                            400, Warning 399
-INVITE, UPDATE       SDP without audio or codec of ours          488, Warning 302, 304 or 305
+INVITE, UPDATE       SDP without audio, codec or SRTP of ours    488, Warning 302, 304 or 305
 OPTIONS              no dialog, worker takes no callers          503, Retry-After
 OPTIONS              a dialog of ours                            200, Allow, Accept, Supported
 INFO                 a dialog of ours, Info-Package              469, Recv-Info
@@ -31,6 +31,7 @@ from edge import sdp
 from edge.ua.faults import ALLOW, EXTENSIONS, FOREIGN_METHODS, METHODS, find_fault
 from edge.ua.received import Response
 from edge.ua.sip_text import SipText, parse_message, parse_name_address
+from media.config.trunks import Srtp
 
 _ACCEPT = "application/sdp, multipart/mixed"
 _SUPPORTED = ", ".join(sorted(EXTENSIONS))
@@ -68,6 +69,7 @@ class Screen:
     Args:
         load: tells that of the worker.
         knows: whether a Call-ID is that of a dialog that the worker has.
+        policy: what the trunk of a dialog says of SRTP, None where it is not known.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
         warning_agent: the warn-agent of Warning headers (RFC 3261 section 20.43).
     """
@@ -76,11 +78,13 @@ class Screen:
         self,
         load: Callable[[], Load],
         knows: Callable[[str], bool],
+        policy: Callable[[str], Srtp | None],
         on_refused: Callable[[Refused], None],
         warning_agent: str = "cordboard",
     ) -> None:
         self._load = load
         self._knows = knows
+        self._policy = policy
         self._on_refused = on_refused
         self._agent = warning_agent
         self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
@@ -155,7 +159,7 @@ class Screen:
         if not self._knows(text.header("call-id")):
             return None  # pjsip says 481
         if method in ("INVITE", "UPDATE"):
-            return self._check_offer(text)[0]
+            return self._check_offer(text, self._policy(text.header("call-id")))[0]
         if method == "OPTIONS":
             headers = (("Allow", ALLOW), ("Accept", _ACCEPT), ("Supported", _SUPPORTED))
             return Response(200, "", headers)
@@ -163,15 +167,15 @@ class Screen:
             return _info(text)
         return None
 
-    def _check_offer(self, text: SipText) -> tuple[Response | None, str]:
+    def _check_offer(self, text: SipText, srtp: Srtp | None = None) -> tuple[Response | None, str]:
         if not text.sdp:
             return None, ""
         try:
-            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS)
+            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS, srtp)
         except sdp.SdpError as error:
-            code, _, words = (error.warning or f'399 "{error}"').partition(" ")
-            warning = f"{code} {self._agent} {words}"
-            return Response(error.sip_status, "", (("Warning", warning),)), str(error)
+            error.warning = error.warning or f'399 "{error}"'
+            headers = tuple(error.headers(self._agent).items())
+            return Response(error.sip_status, "", headers), str(error)
         return None, ""
 
 

@@ -20,8 +20,9 @@ from edge import sdp
 from edge.ua import pjsip
 from edge.ua.control import ControlLink
 from edge.ua.endpoint import Endpoint, challenge, operation
-from edge.ua.faults import answer_unparsed
+from edge.ua.inspection import Inspection
 from edge.ua.invite import describe_invite
+from edge.ua.keying import Keying
 from edge.ua.leg import Leg
 from edge.ua.messages import (
     EndedBy,
@@ -44,14 +45,14 @@ from edge.ua.messages import (
     UaSendDigit,
     UaSettings,
     UaShutdown,
+    UaTlsNames,
     UaVouch,
 )
 from edge.ua.offers import Offers, local_audio
-from edge.ua.outside import Guard, Queries, Registrations
+from edge.ua.outside import Queries, Registrations
 from edge.ua.proxied import FINAL_HEADER, true_source
-from edge.ua.received import ReceivedRequests, Response
 from edge.ua.refusal import refused
-from edge.ua.screen import Load, Refused, Screen
+from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
 from media import CordboardError, LocalError
 from media.messages import Message
@@ -95,9 +96,7 @@ class Worker:
         self._collect_ns = 0
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
-        self._screen = Screen(self._load, self._knows, self._note_refused)
-        self._guard = Guard(self._knows)
-        self._received = ReceivedRequests(self._decide, self._answer_unparsed)
+        self._inspection = Inspection(self._legs_now, self._load, self._note_refused)
         self._registrations = Registrations(
             self._endpoint.account_config, self._receive_invite, self.emit
         )
@@ -116,8 +115,9 @@ class Worker:
             UaLimit: self._limit,
             UaRegister: self._registrations.register,
             UaOptions: self._queries.ask,
-            UaGate: self._guard.set_rules,
-            UaVouch: self._guard.vouch,
+            UaGate: self._inspection.guard.set_rules,
+            UaVouch: self._inspection.guard.vouch,
+            UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
             UaShutdown: self._shut_down,
         }
 
@@ -135,7 +135,7 @@ class Worker:
         self._most = self._slots - (0 if self._settings.behind_front else 1)
         wanted = self._settings.callers
         self._callers = self._most if wanted is None else min(wanted, self._most)
-        self._received.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
+        self._inspection.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         gc.collect()
@@ -216,6 +216,7 @@ class Worker:
         new = Leg(leg.account, self._next_leg, self)
         new.read_invite(text)
         new.audio = leg.audio
+        new.keying = Keying(leg.keying.generation + 1)
         new.answered = True
         self._legs[new.number] = new
         self.emit(describe_invite(new.number, text, self._source(text, source), leg.number))
@@ -231,15 +232,8 @@ class Worker:
     def _source(self, text: SipText, source: str) -> str:
         return true_source(text.headers, source) if self._settings.behind_front else source
 
-    def _decide(self, message: str, source: str) -> Response | None:
-        return self._guard.decide(message, source) or self._screen.decide(message, source)
-
-    def _answer_unparsed(self, message: str, source: str) -> str | None:
-        turned_away = self._guard.decide(message, source) is not None
-        return None if turned_away else answer_unparsed(message)
-
-    def _knows(self, sip_call_id: str) -> bool:
-        return any(leg.sip_call_id == sip_call_id for leg in self._legs.values())
+    def _legs_now(self) -> list[Leg]:
+        return list(self._legs.values())
 
     def _note_refused(self, invite: Refused) -> None:
         self._refused += invite.status == 503
@@ -260,8 +254,7 @@ class Worker:
             self._take_invite(leg, prm.rdata)
         except sdp.SdpError as error:
             assert leg is not None
-            headers = {"Warning": error.warning.replace(" ", " cordboard ", 1)}
-            self._refuse(leg, error.sip_status, str(error), headers if error.warning else {})
+            self._refuse(leg, error.sip_status, str(error), error.headers())
             self._tell_refused(prm.rdata, error.sip_status, str(error))
         except Exception as error:
             log.error("invite_failed", exc_info=error)

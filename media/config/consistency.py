@@ -12,12 +12,13 @@ from media.config.queue_checks import check_people, check_queue
 from media.config.read import Problem, Reading, did_you_mean
 from media.config.routing import ActionConfig, MatchConfig, RuleConfig
 from media.config.secrets import Credentials
-from media.config.trunks import TrunkConfig
+from media.config.trunks import Transport, TrunkConfig
 
 BUILT_IN_VARIABLES = ("called", "caller", "trunk")
 ACTIONS = ("agent", "queue", "number", "announce", "reject", "rule")
 _PLACE_HOLDER = re.compile(r"\{([^{}]*)\}")
 _REFUSALS = (480, 486, 503)
+_WORKER_TLS = ("tls_port", "tls_certificate", "tls_key", "tls_ca")
 _LEAST_PORTS = 2
 
 
@@ -107,10 +108,32 @@ def _check_sections(config: Config, reading: Reading) -> None:
             "expected a larger number",
         )
     _check_front(config, reading)
+    _check_tls(config, reading)
     if "agents" in reading.positions and not _names(reading, "agents"):
         reading.note_at("agents", "no agent is defined; expected a name with greeting and more")
     if "dialplan" in reading.positions and "dialplan[0]" not in reading.positions:
         reading.note_at("dialplan", "no rule is given; expected at least '- agent: NAME'")
+
+
+def _check_tls(config: Config, reading: Reading) -> None:
+    """TLS of the UA workers, where no front speaks it for them."""
+    sip = config.sip
+    given = [each for each in _WORKER_TLS if getattr(sip, each) is not None]
+    if sip.front is Front.KAMAILIO:
+        for each in given:
+            message = f"Kamailio speaks TLS for the workers; expected front.{each}"
+            reading.note_at(f"sip.{each}", message)
+        return
+    if given and not {"tls_certificate", "tls_key"} <= {*given}:
+        missing = " and ".join(e for e in ("tls_certificate", "tls_key") if e not in given)
+        reading.note_at(f"sip.{given[0]}", f"{given[0]} needs {missing} beside it")
+    if sip.tls_port is not None and sip.tls_port == sip.tcp_port:
+        reading.note_at("sip.tls_port", f"{sip.tls_port} is sip.tcp_port already; expected another")
+    for name, trunk in config.trunks.items():
+        speaks = trunk.transport is Transport.TLS and trunk.servers
+        if speaks and not {"tls_certificate", "tls_ca"} <= {*given}:
+            message = "tls needs sip.tls_certificate, tls_key and tls_ca, or sip.front: kamailio"
+            reading.note_at(f"trunks.{name}.transport", message)
 
 
 def _check_front(config: Config, reading: Reading) -> None:

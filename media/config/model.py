@@ -64,6 +64,15 @@ class SipConfig:
     """Address put into Contact and SDP behind NAT; none takes the local one of the route."""
     udp_port: Port = 5060
     tcp_port: Port | None = 5060
+    tls_port: Port | None = None
+    """SIP over TLS 1.2 of the UA worker itself, for trusted networks; none listens for no TLS.
+    With ``front: kamailio`` see ``front``."""
+    tls_certificate: PathText | None = None
+    """Certificate chain (PEM) of the UA workers; trunks with ``transport: tls`` need it, too."""
+    tls_key: PathText | None = None
+    """Private key (PEM) without passphrase."""
+    tls_ca: PathText | None = None
+    """Certificates (PEM) that vouch for trunks with ``transport: tls``."""
     front: Front = Front.NONE
     unknown_source: UnknownSource | None = None
     """None: ``accept`` while no trunk is configured, ``forbid`` as soon as one is."""

@@ -47,7 +47,7 @@ STATUS = Status(
         CallStatus(CallId("b"), "talking", "x", "y", "support", 9),
     ),
 )
-MEDIA = MediaStatus(2, 240, 8, 1.5, 17)
+MEDIA = MediaStatus(2, 240, 8, 1.5, 17, 3)
 QUEUES = QueueStatus(
     (
         QueueView(
@@ -143,6 +143,7 @@ async def test_a_scrape_shows_calls_workers_media_and_load() -> None:
     assert found["cordboard_process_resident_memory_bytes process=edge"] > 2**20
     assert found["cordboard_media_send_lateness_p99_seconds"] == 0.0015
     assert found["cordboard_media_datagrams_dropped_total"] == 17
+    assert found["cordboard_media_datagrams_unauthentic_total"] == 3
     assert found["cordboard_ladder_step"] == 1
     assert found["cordboard_agent_loop_lag_seconds"] == 0.004
     assert found["cordboard_cpu_pressure_ratio"] == 0.25

@@ -28,7 +28,7 @@ from media.config.queues import (
     WhisperConfig,
 )
 from media.config.routing import ActionConfig, MatchConfig
-from media.config.trunks import RegisterConfig, Transfer, TrunkConfig
+from media.config.trunks import RegisterConfig, Srtp, Transfer, TrunkConfig
 from media.messages import CallId, ConversationSummary, Message
 
 pytestmark = pytest.mark.unit
@@ -115,6 +115,16 @@ def test_a_number_over_a_trunk() -> None:
     destination = invitation(config(), QueueConfig(), person, ORDER, "")
     assert destination.uri == "sip:+4915112345@sip.example:5080"
     assert (destination.user, destination.password) == ("user", "secret")
+
+
+def test_a_phone_is_called_encrypted_where_its_trunk_says_so() -> None:
+    """A number goes as its trunk says; a phone with an address of its own is plain."""
+    trunk = TrunkConfig(servers=("192.0.2.7",), srtp=Srtp.REQUIRED)
+    secure = config(trunks={"carrier": trunk})
+    number, phone = PersonConfig("+491", trunk="carrier"), PersonConfig("sip:ann@192.0.2.8")
+    assert invitation(secure, QueueConfig(), number, ORDER, "").srtp is Srtp.REQUIRED
+    assert invitation(secure, QueueConfig(), phone, ORDER, "").srtp is Srtp.OFF
+    assert outside_invitation(secure, "12", ORDER).srtp is Srtp.REQUIRED
 
 
 def test_an_outside_number_needs_a_way() -> None:

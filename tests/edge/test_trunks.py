@@ -750,6 +750,9 @@ def test_what_a_server_said_becomes_yaml_that_loads(tmp_path: Path) -> None:
     )
     trunk = load_config(path).trunks["isp"]
     assert trunk.codecs == ("PCMU", "PCMA")
+    assert "srtp:" not in text
+    assert "srtp: required" in probed(headers, body.replace("RTP/AVP", "RTP/SAVP"))
+    assert "srtp: optional" in probed(headers, body + "a=crypto:1 X inline:Y\r\n")
 
 
 def test_what_was_not_said_is_not_guessed() -> None:

@@ -290,7 +290,11 @@ async def test_srtp_both_ways_and_never_noise(media: MediaProcess) -> None:
         await asyncio.sleep(0.8)
         assert max(np.abs(f.samples).max() for f in agent.audio[-10:]) < 50
         closed = await edge.ask(messages.CloseStream(stream.stream), messages.StreamClosed)
-        assert closed.quality.packets_malformed > 20
+        assert closed.quality.packets_unauthentic > 20
+        await asyncio.sleep(0.3)
+        goodbye = session.unprotect_rtcp(phone.rtcp_received[-1][2])
+        assert goodbye[1] in (200, 201)  # SR or RR, then SDES and BYE (RFC 3550 section 6.1)
+        assert b"\x81\xcb\x00\x01" in goodbye
 
 
 async def test_reports_are_sent_from_the_rtcp_port_only(media: MediaProcess) -> None:

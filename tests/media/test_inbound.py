@@ -102,9 +102,12 @@ def test_wrong_key_is_silence_and_counted() -> None:
     packet = rtp(0, 1, 0, 9, b"\x10" * 160)
     assert one.receive(wrong.protect(packet), FAR, 20 * MS) == []
     assert one.receive(packet, FAR, 20 * MS) == []
-    assert one.malformed == 2
+    assert (one.unauthentic, one.malformed) == (2, 0)
     right = SrtpSession("AES_CM_128_HMAC_SHA1_80", key, key)
-    assert frames(one.receive(right.protect(packet), FAR, 20 * MS)) == [b"\x10" * 160]
+    secret = right.protect(packet)
+    assert frames(one.receive(secret, FAR, 20 * MS)) == [b"\x10" * 160]
+    assert one.receive(secret, FAR, 20 * MS) == []
+    assert (one.unauthentic, one.replayed) == (2, 1)
 
 
 def test_new_source_keeps_the_earlier_figures() -> None:

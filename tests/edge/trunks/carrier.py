@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness import g711
 from tests.harness.outside_phone import tone
 from tests.harness.outside_sip import SipMessage, parse_sip, sdp_audio
@@ -41,6 +42,8 @@ class Carrier:
     register_status: int = 200
     expires_s: int = 60
     options_status: int = 200
+    srtp: SrtpKeys | None = None
+    """Given: answers a=crypto with these keys and talks SRTP."""
     hz: int = 440
     requests: list[SipMessage] = field(default_factory=list)
     digits: list[int] = field(default_factory=list)
@@ -156,7 +159,7 @@ class Carrier:
     def _take(self, request: SipMessage, address: tuple[str, int]) -> None:
         self._reply(request, address, 100)
         self._dialogs[request.header("call-id")] = (request, address)
-        sdp = self._sdp()
+        sdp = self._sdp() if self.srtp is None else self.srtp.answer(self._sdp(), request.body)
         if self.early:
             self._peer = sdp_audio(request.body)[:2]
             self._reply(request, address, 183, sdp=sdp)
@@ -222,7 +225,9 @@ class Carrier:
             frame = samples[sequence * 160 % 8_000 :][:160]
             head = struct.pack("!BBHII", 0x80, 8, sequence & 0xFFFF, sequence * 160, 77)
             if self._peer is not None:
-                self._rtp.sendto(head + g711.encode("PCMA", frame), self._peer)
+                datagram = head + g711.encode("PCMA", frame)
+                wrapped = datagram if self.srtp is None else self.srtp.wrap(datagram)
+                self._rtp.sendto(wrapped, self._peer)
             sequence, due = sequence + 1, due + 0.02
             while (left := due - time.monotonic()) > 0:
                 self._rtp.settimeout(left)
@@ -230,6 +235,7 @@ class Carrier:
                     packet = self._rtp.recv(2_048)
                 except (TimeoutError, OSError):
                     continue
+                packet = packet if self.srtp is None else self.srtp.unwrap(packet)
                 if packet[1] & 0x7F == 101:
                     if packet[1] & 0x80:
                         self.digits.append(packet[12])

@@ -167,7 +167,16 @@ def test_keys_in_audio_reach_the_far_end_as_it_wants_them(
 def test_a_trunk_that_requires_srtp_carries_nothing_in_the_clear(
     exchange: Exchange, carrier: Carrier, number: str, source: str
 ) -> None:
-    """Out and in: 488, and no INVITE with plain RTP leaves."""
+    """Out and in: 488; the INVITE that leaves asks for SRTP, a plain answer to it is no call."""
     with calling(exchange.port, number, source=source) as caller:
-        assert caller.call().status == 488
-    assert carrier.seen("INVITE") == []
+        answer = caller.call()
+        assert answer.status == 488
+    offers = [each.body for each in carrier.seen("INVITE")]
+    assert all("RTP/SAVP" in each and "a=crypto:1" in each for each in offers)
+    if source == "127.0.0.1":
+        assert len(offers) == 1
+        carrier.wait("BYE")
+        assert not carrier.heard
+    else:
+        assert answer.header("warning")[:3] == "302"
+        assert not offers

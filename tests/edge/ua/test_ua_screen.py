@@ -5,6 +5,7 @@ import pytest
 from edge.ua.faults import answer_unparsed, find_fault
 from edge.ua.screen import Load, Refused, Screen
 from edge.ua.sip_text import parse_message
+from media.config.trunks import Srtp
 
 pytestmark = pytest.mark.unit
 
@@ -45,7 +46,10 @@ class Rig:
         self.load = load or Load(callers=3)
         self.refused: list[Refused] = []
         self.screen = Screen(
-            lambda: self.load, lambda call_id: call_id == "known", self.refused.append
+            lambda: self.load,
+            lambda call_id: call_id == "known",
+            lambda call_id: Srtp.OFF if call_id == "known" else None,
+            self.refused.append,
         )
 
     def status(self, message: str) -> int:

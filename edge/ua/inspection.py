@@ -1,0 +1,72 @@
+"""Let every received request through the gate and the screen before pjsua2 gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from edge.ua.faults import answer_unparsed
+from edge.ua.outside import Guard
+from edge.ua.received import ReceivedRequests, Response
+from edge.ua.screen import Load, Refused, Screen
+from edge.ua.sip_text import SipText, parse_message
+from media.config.trunks import Srtp
+
+
+class Dialog(Protocol):
+    """What is asked of a leg."""
+
+    sip_call_id: str
+
+    @property
+    def policy(self) -> Srtp | None:
+        """What its trunk says of SRTP."""
+
+    def see(self, text: SipText) -> None:
+        """Look at a request of its own."""
+
+
+class Inspection:
+    """The way of a request. SIP thread only.
+
+    Args:
+        dialogs: returns the worker's.
+        load: tells the worker's.
+        on_refused: told of each refused INVITE that belongs to no dialog, once.
+    """
+
+    def __init__(
+        self,
+        dialogs: Callable[[], Iterable[Dialog]],
+        load: Callable[[], Load],
+        on_refused: Callable[[Refused], None],
+    ) -> None:
+        self._dialogs = dialogs
+        self.guard = Guard(self._knows)
+        self._screen = Screen(load, self._knows, self._policy, on_refused)
+        self._received = ReceivedRequests(self._decide, self._answer_unparsed)
+
+    def open(self, address: str, port: int, poll: Callable[[int], None]) -> None:
+        """Begin; see :meth:`edge.ua.received.ReceivedRequests.open`."""
+        self._received.open(address, port, poll)
+
+    def _decide(self, message: str, source: str) -> Response | None:
+        response = self.guard.decide(message, source) or self._screen.decide(message, source)
+        if response is None and message.startswith(("ACK ", "INVITE ")):
+            text = parse_message(message)
+            for dialog in self._of(text.header("call-id")):
+                dialog.see(text)
+        return response
+
+    def _answer_unparsed(self, message: str, source: str) -> str | None:
+        turned_away = self.guard.decide(message, source) is not None
+        return None if turned_away else answer_unparsed(message)
+
+    def _of(self, sip_call_id: str) -> list[Dialog]:
+        return [each for each in self._dialogs() if each.sip_call_id == sip_call_id]
+
+    def _knows(self, sip_call_id: str) -> bool:
+        return bool(self._of(sip_call_id))
+
+    def _policy(self, sip_call_id: str) -> Srtp | None:
+        return next((each.policy for each in self._of(sip_call_id)), None)
