@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sip_matrix", description=__doc__)
     parser.add_argument("--table", action="store_true", help="print a Markdown table")
     parser.add_argument("--target", help="host:port that calls in go to, instead of own service")
+    parser.add_argument("--front", action="store_true", help="calls go through Kamailio")
     parser.add_argument("names", nargs="*", help="rows to run; all without")
     chosen = parser.parse_args(arguments)
     rows = [row for row in ROWS if not chosen.names or row.name in chosen.names]
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("| scenario | what it shows | call | where it is written | what SIPp received |")
         print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="sip-matrix-") as folder:
-        matrix = open_matrix(Path(folder), rows, chosen.target)
+        matrix = open_matrix(Path(folder), rows, chosen.target, fronted=chosen.front)
         try:
             for row in rows:
                 outcome: Outcome | None = None
