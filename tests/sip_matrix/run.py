@@ -15,7 +15,7 @@ from typing import Any
 from edge.front.settings import fronted_settings
 from edge.ua.messages import UaDial, UaHangup, UaSettings
 from tests.edge.ua.ua_peer import WorkerProcess
-from tests.sip_matrix.rows import ROWS, SCENARIOS, Outcome, Row
+from tests.sip_matrix.rows import FRONT_ROWS, ROWS, SCENARIOS, Outcome, Row
 from tests.sip_matrix.service import SipService
 
 _RECEIVED = re.compile(r"message received \[?\d+\]? bytes ?:\n\n(\S+) (\S+)")
@@ -42,9 +42,7 @@ class Matrix:
         fronted: calls in and out go through Kamailio.
     """
 
-    def __init__(
-        self, folder: Path, target: str | None = None, *, fronted: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, target: str | None = None, *, fronted: bool = False) -> None:
         self._folder = folder
         self._target = target
         self._fronted = fronted
@@ -115,6 +113,8 @@ class Matrix:
         _judge(row, outcome)
         if row.check is not None and service is not None:
             row.check(outcome, _record(service, outcome.sip_call_id))
+        if row.front_log and service is not None:
+            assert row.front_log in service.front_log(), f"{row.front_log}: not in the front's log"
         return outcome
 
     def _run_patient(self, row: Row) -> None:
@@ -288,7 +288,7 @@ def open_matrix(
 ) -> Matrix:
     """Return a matrix whose patient rows are under way."""
     matrix = Matrix(folder, target, fronted=fronted)
-    patient = [row for row in rows or ROWS if row.patient]
+    patient = [row for row in rows or (FRONT_ROWS if fronted else ROWS) if row.patient]
     if target is None and any(not row.outbound for row in patient):
         matrix.service(name="patient")
     if fronted:

@@ -213,6 +213,10 @@ class SipService:
         """Return what edge and its workers logged."""
         return (self.folder / "edge.log").read_text(errors="replace")
 
+    def front_log(self) -> str:
+        """Return what Kamailio logged."""
+        return (self.folder / "edge.front.log").read_text(errors="replace")
+
     def worker_pid(self) -> int:
         """Return the pid of the UA worker."""
         edge = self._processes[-1].pid
