@@ -121,6 +121,9 @@ class SipService:
             worker_port = free_port(self.port + 1, sip_ports[1])
             sip += ", front: kamailio"
             more += f"front: {{worker_port: {worker_port}}}\n"
+            # a carrier's repetitions are no flood; a stranger's would be
+            trunk = "{sources: [127.0.0.1], codecs: [PCMU, PCMA]}"
+            more += f"trunks: {{carrier: {trunk}}}\n" if "trunks" not in more else ""
         self.agent = agent or ScriptedAgent()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
