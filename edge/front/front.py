@@ -56,6 +56,11 @@ class FrontLine:
             pid_file = run_dir(config) / PID_FILE
             self._desk = FrontDesk(rpc_socket(config), pid_file, self.books, self._came_or_went)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether something stands before the workers."""
+        return self._desk is not None
+
     async def run(self) -> None:
         """Keep the front informed for ever."""
         if self._desk is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from edge.ua.messages import UaInvite
 from edge.ua.route import local_address_toward
 from edge.ua.sip_text import SipText, parse_name_address
@@ -35,7 +37,18 @@ def describe_invite(leg: int, text: SipText, source: str, replaces_leg: int | No
         offer=text.sdp,
         headers={k: v for k, v in text.headers.items() if k not in _PLAIN_HEADERS},
         replaces_leg=replaces_leg,
+        response_headers=_response_headers(text, source),
     )
+
+
+def _response_headers(text: SipText, source: str) -> dict[str, str]:
+    """Return what every response copies (RFC 3261 section 8.2.6.2, RFC 3581 section 4)."""
+    copied = {name: text.header(name) for name in ("via", "from", "to", "call-id", "cseq")}
+    top, comma, others = copied["via"].partition(",")
+    host, _, port = source.rpartition(":")
+    top = re.sub(r";\s*rport\s*(?=;|\Z)", f";rport={port}", top)
+    copied["via"] = f"{top};received={host.strip('[]')}{comma}{others}"
+    return copied
 
 
 def transport_of(text: SipText) -> str:

@@ -22,6 +22,7 @@ from edge.ua.messages import (
     UaDisconnected,
     UaNegotiated,
     UaProgress,
+    UaRang,
     UaReferred,
     UaTransferStatus,
 )
@@ -120,6 +121,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_sdp = ""
         self._generation = 0
         self._negotiated = False
+        self._rang = False
         self._up = False
         """The dialog has been confirmed."""
         self._confirmed_ns = 0
@@ -212,6 +214,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if event.type == pj.PJSIP_EVENT_TX_MSG:
             sent = parse_message(event.src.tdata.wholeMsg)
             self._read(sent, received=False)
+            if self.number > 0 and method == "INVITE" and not self._rang:
+                self._tell_ringing(sent)
             if self.number < 0 and sent.start.startswith("INVITE ") and not self._generation:
                 self._tell_dialing(sent)
         elif event.type == pj.PJSIP_EVENT_RX_MSG:
@@ -321,6 +325,11 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_tag = parse_name_address(text.header(theirs)).tag or self._remote_tag
         if received and (contact := parse_name_address(text.header("contact")).uri):
             self._remote_contact = contact
+
+    def _tell_ringing(self, sent: SipText) -> None:
+        if sent.start.startswith("SIP/2.0 1") and ";tag=" in sent.header("to"):
+            self._rang = True
+            self.owner.emit(UaRang(self.number, sent.header("to")))
 
     def _tell_dialing(self, invite: SipText) -> None:
         names = ("via", "from", "to", "call-id", "cseq", "route")

@@ -40,6 +40,7 @@ from edge.ua.messages import (
     UaRegister,
     UaReinvite,
     UaReject,
+    UaRespond,
     UaRinging,
     UaSendDigit,
     UaSettings,
@@ -118,6 +119,7 @@ class Worker:
             UaOptions: self._queries.ask,
             UaGate: self._guard.set_rules,
             UaVouch: self._guard.vouch,
+            UaRespond: self._respond,
             UaShutdown: self._shut_down,
         }
 
@@ -410,6 +412,9 @@ class Worker:
     def _limit(self, message: UaLimit) -> None:
         self._callers = max(0, min(message.callers, self._most))
         self._retry_after_s = message.retry_after_s
+
+    def _respond(self, message: UaRespond) -> None:
+        self._received.send(message.text.encode(), message.address, message.port)
 
     def _shut_down(self, _: UaShutdown) -> None:
         self._stop = True
