@@ -35,6 +35,10 @@ _RECEIVES = (Direction.SENDRECV, Direction.RECVONLY)
 _FIRST_DYNAMIC = 96
 """Payload types below need no rtpmap (RFC 3551 section 6)."""
 _UNSPECIFIED = ("0.0.0.0", "::")
+_HIDDEN = "a=x-cordboard-ip6:"
+"""What an IPv6 c= line said that is hidden from pjsip, in the same section."""
+_STAND_IN = "192.0.2.6"
+"""Stands in c= for a hidden address (RFC 5737); nothing is ever sent there."""
 
 
 class SdpError(RemoteError):
@@ -183,7 +187,8 @@ def _address(section: list[str], default: str) -> str:
     fields = line.split()
     if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
         raise SdpError("SDP has an invalid c= line")
-    host = fields[2].split("/")[0]
+    hidden = next((each for each in section if each.startswith(_HIDDEN)), "")
+    host = hidden.removeprefix(_HIDDEN).strip() or fields[2].split("/")[0]
     if not re.fullmatch(r"[0-9A-Za-z.:_-]{1,255}", host):
         raise SdpError("SDP has an invalid address")
     return host
@@ -253,6 +258,21 @@ def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> st
     text = "\r\n".join([*session, *(line for each in sections for line in each)]) + "\r\n"
     parse(text)
     return text
+
+
+def hide_ip6(sdp: str) -> str:
+    """Put our IPv6 address where a pjsip without IPv6 passes over it; the front puts it back.
+
+    Between front and worker an address of IPv6 travels as an attribute of ours, and c= holds one of
+    IPv4: pjsip looks into both ends' c= lines though media is not its own. :func:`parse` reads the
+    attribute.
+    """
+    found = re.search(r"^c=IN IP6 (\S+)", sdp, re.MULTILINE)
+    if found is None:
+        return sdp
+    head, media, rest = sdp.partition("\r\nm=")
+    head = head.replace(found[0], f"c=IN IP4 {_STAND_IN}")
+    return f"{head}\r\n{_HIDDEN}{found[1]}{media}{rest}"
 
 
 def _is_direction(line: str) -> bool:

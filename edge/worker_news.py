@@ -239,7 +239,10 @@ class WorkerNews:
         self._book.legs[key, invite.leg] = task
 
     def _caller_leg(self, key: WorkerKey, invite: UaInvite) -> CallerLeg:
-        wildcard = self._config().media.address in ("0.0.0.0", "::")
+        own = self._config().media.address
+        # the configured one, unless the caller's audio is of the other family
+        foreign = (":" in own) != (":" in invite.local_address)
+        wildcard = own in ("0.0.0.0", "::") or foreign
         return CallerLeg(
             invite.leg,
             lambda message: self._workers.send(key, message),

@@ -40,8 +40,10 @@ front      free                   callers that may still come, whatever the work
 front      places, open, retry    number of places; 1 where calls are taken at all; Retry-After
 front      unknown, strangers     what callers of no trunk get; 1 where control judges them
 front      passwords, mark        number of users; the life of control that told all this
+known      address                1 for a server that we are registered at
 lease      control                1, again each second
-ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register
+ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register,
+                                  what it hears when all lines are taken
 =========  =====================  ==================================================================
 """
 
@@ -51,7 +53,7 @@ from dataclasses import dataclass, field
 
 from edge.front.rpc import Parameter
 
-TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address")
+TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address", "refusal", "known")
 """Tables that control fills and that are emptied before it fills them anew."""
 
 _LOWERED = "lowered"
@@ -90,6 +92,8 @@ class User:
     """``phone:NAME`` or ``trunk:NAME``."""
     address: str = ""
     """User part of the address that may be registered, empty for none."""
+    refusal: str = ""
+    """Of a trunk: what a full house is answered with, as ``503/7``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Books:
     strangers_pass: bool = False
     """Their calls get to a worker all the same: a trunk proves itself in ways control knows."""
     users: dict[str, User] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+    """Addresses of servers that we are registered at: no strangers."""
 
 
 class Board:
@@ -176,6 +182,10 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address
+        if each.refusal:
+            cells["refusal", user] = each.refusal
+    for address in books.known:
+        cells["known", address] = 1
     cells["front", "unknown"] = books.unknown
     cells["front", "strangers"] = int(books.strangers_pass)
     cells["front", "passwords"] = len(books.users)

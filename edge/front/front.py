@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from edge.admission import Admission
 from edge.call_events import EndReason, Party, Termination
@@ -50,6 +50,8 @@ class FrontLine:
         self._limit = config.limits.calls
         self._users: dict[str, User] = {}
         self._desk: FrontDesk | None = None
+        self.servers: Callable[[], Iterable[str]] = tuple
+        """Returns the addresses that we are registered at."""
         if is_fronted(config):
             admission.front_up = False
             self._users = digest_users(config)
@@ -130,6 +132,7 @@ class FrontLine:
                 each.digest or each.register for each in self._config.trunks.values()
             ),
             users=self._users,
+            known=tuple(self.servers()),
         )
 
     def _came_or_went(self) -> None:

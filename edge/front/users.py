@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import structlog
 
@@ -10,6 +11,7 @@ from edge.front.board import User
 from media import ConfigError
 from media.config.model import Config
 from media.config.secrets import Credentials
+from media.config.trunks import FullConfig
 
 PHONE_REALM = "cordboard"
 
@@ -28,9 +30,17 @@ def digest_users(config: Config) -> dict[str, User]:
         if digest is not None and digest.accept_register:
             identity = f"trunk:{name}"
             _add(users, digest, digest.username, digest.realm, identity, digest.username)
+            if digest.username in users:
+                known = users[digest.username]
+                users[digest.username] = replace(known, refusal=refusal_tag(trunk.full))
     for name, phone in config.phones.items():
         _add(users, phone, phone.username or name, PHONE_REALM, f"phone:{name}", name)
     return users
+
+
+def refusal_tag(full: FullConfig) -> str:
+    """Return what a full house is answered with: ``STATUS/SECONDS``, ``-`` for the usual time."""
+    return f"{full.status}/{'-' if full.retry_after_s is None else full.retry_after_s}"
 
 
 def ha1(user: str, realm: str, password: str) -> str:

@@ -30,7 +30,7 @@ from media.config.trunks import Dtmf, Srtp
 from media.messages import CallId
 
 IDENTITY_HEADER = "x-cordboard-identity"
-"""Put on by the front: ``trunk:NAME`` of whom it has asked for the password."""
+"""Put on by the front: ``trunk:NAME`` or ``phone:NAME`` of who has proven the password."""
 
 log = structlog.get_logger()
 
@@ -81,7 +81,7 @@ class Intake:
         if self.routing.config.sip.front is Front.NONE:
             return invite
         told = invite.headers.get(SOURCE_HEADER, "").partition(";")[0].strip()
-        return replace(invite, source=told) if told else invite
+        return replace(invite, source=told or invite.source)
 
     def take(self, invite: UaInvite, call_id: CallId, load: float) -> Taken | TurnedAway:
         """Decide about one INVITE.
@@ -140,7 +140,8 @@ class Intake:
             kind, _, name = invite.headers.get(IDENTITY_HEADER, "").partition(":")
             if kind == "trunk" and name in routing.config.trunks:
                 return name  # the front has checked the password
-            return routing.recognise(invite).trunk
+            if kind == "phone" and name in routing.config.phones:
+                return None
         found = routing.recognise(invite)
         if found.challenge is not None and "authorization" in invite.headers:
             return self._proved(invite, "authorization", found.challenge)

@@ -57,8 +57,14 @@ class Target:
         return f"sip:{at}{host}:{self.port}{way}"
 
     def __str__(self) -> str:
+        if not self.host:
+            return "where it registered from"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.transport}:{host}:{self.port}"
+
+
+REGISTERED = Target("", 0, Transport.UDP)
+"""Wherever the far end of a trunk has registered from; the front knows."""
 
 
 def split_server(text: str) -> tuple[str, int | None]:

@@ -53,6 +53,10 @@ _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 class LegOwner(Protocol):
     """What a leg needs from its worker."""
 
+    @property
+    def behind_front(self) -> bool:
+        """Whether a front translates what pjsip cannot say or understand."""
+
     def emit(self, message: Message) -> None:
         """Send a message to control."""
 
@@ -147,7 +151,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             SdpError: the offer has nothing for us.
         """
         assert self.audio is not None
-        text = sdp.rewrite(self.unsent_sdp, self.audio, sdp.parse(self._remote_sdp))
+        text = self._rewrite(self.unsent_sdp, self.audio, sdp.parse(self._remote_sdp))
         self._local_sdp = text
         return text
 
@@ -235,7 +239,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 self.unsent_sdp = own
                 return
             offer = sdp.parse(remote) if remote else None
-            text = sdp.rewrite(own, self.audio, offer)
+            text = self._rewrite(own, self.audio, offer)
         except Exception:
             # without this pjsua2's own address would go out
             prm.sdp.wholeSdp = sdp.decline(own)
@@ -310,6 +314,12 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         prm.newCall = self.owner.replace(self, text, clean(prm.rdata.srcAddress))
 
     # ------------------------------------------------------------ inside
+
+    def _rewrite(
+        self, own: str, audio: sdp.LocalAudio, offer: sdp.SessionDescription | None
+    ) -> str:
+        text = sdp.rewrite(own, audio, offer)
+        return sdp.hide_ip6(text) if self.owner.behind_front else text
 
     def _read(self, text: SipText, *, received: bool) -> None:
         """Keep SDP and tags of a message as it went over the wire."""

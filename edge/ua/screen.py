@@ -9,6 +9,7 @@ INVITE               no dialog, worker full or draining          503, Retry-Afte
 INVITE               no dialog, body compressed                  415, Accept-Encoding
 INVITE, UPDATE       SDP that is none                            400, Warning 399
 INVITE, UPDATE       SDP without audio or codec of ours          488, Warning 302, 304 or 305
+INVITE, UPDATE       audio over IPv6, where there is no front    488, Warning 301
 OPTIONS              no dialog, worker takes no callers          503, Retry-After
 OPTIONS              a dialog of ours                            200, Allow, Accept, Supported
 INFO                 a dialog of ours, Info-Package              469, Recv-Info
@@ -70,6 +71,7 @@ class Screen:
         knows: whether a Call-ID is that of a dialog that the worker has.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
         warning_agent: the warn-agent of Warning headers (RFC 3261 section 20.43).
+        ip6: whether audio over IPv6 is served, though pjsip has none.
     """
 
     def __init__(
@@ -78,11 +80,14 @@ class Screen:
         knows: Callable[[str], bool],
         on_refused: Callable[[Refused], None],
         warning_agent: str = "cordboard",
+        *,
+        ip6: bool = False,
     ) -> None:
         self._load = load
         self._knows = knows
         self._on_refused = on_refused
         self._agent = warning_agent
+        self._ip6 = ip6
         self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
         self._highest: OrderedDict[tuple[str, str], int] = OrderedDict()
 
@@ -167,7 +172,12 @@ class Screen:
         if not text.sdp:
             return None, ""
         try:
-            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS)
+            offer = sdp.parse(text.sdp)
+            sdp.check_offer(offer, sdp.CODECS)
+            if ":" in offer.audio().address and not self._ip6:
+                raise sdp.SdpError(
+                    "audio over IPv6", 488, '301 "Incompatible network address formats"'
+                )
         except sdp.SdpError as error:
             code, _, words = (error.warning or f'399 "{error}"').partition(" ")
             warning = f"{code} {self._agent} {words}"

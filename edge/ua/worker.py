@@ -96,11 +96,17 @@ class Worker:
         self._collect_ns = 0
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
-        self._screen = Screen(self._load, self._knows, self._note_refused)
+        self._screen = Screen(
+            self._load, self._knows, self._note_refused, ip6=settings.behind_front
+        )
         self._guard = Guard(self._knows)
         self._received = ReceivedRequests(self._decide, self._answer_unparsed)
         self._registrations = Registrations(
-            self._endpoint.account_config, self._receive_invite, self.emit
+            self._endpoint.account_config,
+            self._endpoint.add_proxies,
+            self._receive_invite,
+            self.emit,
+            settings.contact,
         )
         self._queries = Queries(self._endpoint.send_request, self.emit)
         self._offers = Offers(lambda number: self._legs.get(number), self.emit)
@@ -182,6 +188,11 @@ class Worker:
         self._control.close()
 
     # ------------------------------------------------------------ what legs ask for
+
+    @property
+    def behind_front(self) -> bool:
+        """Whether a front translates what pjsip cannot say or understand."""
+        return self._settings.behind_front
 
     def emit(self, message: Message) -> None:
         """Send a message to control."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 import socket
@@ -98,6 +99,31 @@ def burst(method: str, count: int, port: int, address: str, seconds: float = 1.5
             except TimeoutError:
                 continue
         return len(answered)
+
+
+def credentials(challenge: SipMessage, method: str, uri: str, user: str, password: str) -> str:
+    """Answer a digest challenge (RFC 7616, MD5, qop=auth)."""
+    proxy = challenge.status == 407
+    value = challenge.header("proxy-authenticate" if proxy else "www-authenticate")
+    realm = re.search(r'realm="([^"]*)"', value)
+    nonce = re.search(r'nonce="([^"]*)"', value)
+    assert realm is not None
+    assert nonce is not None
+    ha1 = _md5(f"{user}:{realm[1]}:{password}")
+    ha2 = _md5(f"{method}:{uri}")
+    qop = 'qop="auth"' in value or "qop=auth" in value
+    middle = ":00000001:c0ffee:auth:" if qop else ":"
+    response = _md5(f"{ha1}:{nonce[1]}{middle}{ha2}")
+    name = "Proxy-Authorization" if proxy else "Authorization"
+    more = ', qop=auth, nc=00000001, cnonce="c0ffee"' if qop else ""
+    return (
+        f'{name}: Digest username="{user}", realm="{realm[1]}", nonce="{nonce[1]}", '
+        f'uri="{uri}", response="{response}"{more}\r\n'
+    )
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class TlsCaller:
