@@ -16,7 +16,7 @@ from edge.front.program import PID_FILE
 from edge.front.render import write_trunk_list
 from edge.front.rpc import Parameter
 from edge.front.settings import is_fronted
-from edge.front.users import digest_users
+from edge.front.users import digest_users, front_realm
 from edge.pool import Place, Pool, WorkerState
 from edge.ua.messages import UaInvite
 from media.config.model import Config, UnknownSource
@@ -128,10 +128,9 @@ class FrontLine:
             is_open=is_open,
             retry_after_s=self._retry_after_s(),
             unknown=unknown_source(self._config),
-            strangers_pass=any(
-                each.digest or each.register for each in self._config.trunks.values()
-            ),
+            strangers_pass=any(each.register for each in self._config.trunks.values()),
             users=self._users,
+            realm=front_realm(self._config),
             known=tuple(self.servers()),
         )
 

@@ -164,8 +164,11 @@ def test_a_scanner_gets_nothing(fronted: FrontedService) -> None:
 
 
 def test_other_methods_are_refused(fronted: FrontedService) -> None:
-    """MESSAGE, SUBSCRIBE and PUBLISH outside of calls get 405 with Allow."""
-    for method in ("MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"):
+    """MESSAGE, PUBLISH and REFER outside of calls get 405 with Allow, SUBSCRIBE 489."""
+    asked = ask("SUBSCRIBE", fronted.port, TRUNK_ADDRESS)
+    assert asked is not None
+    assert asked.status == 489
+    for method in ("MESSAGE", "PUBLISH", "REFER"):
         answer = ask(method, fronted.port, TRUNK_ADDRESS)
         assert answer is not None
         assert answer.status == 405
