@@ -171,10 +171,12 @@ class LastAnswers:
 async def _answer_over_stream(answer: LastAnswer) -> None:
     try:
         async with asyncio.timeout(_CONNECT_S):
-            _, writer = await asyncio.open_connection(answer.address, answer.port)
-            writer.write(answer.text.encode())
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+            reader, writer = await asyncio.open_connection(answer.address, answer.port)
+            try:
+                writer.write(answer.text.encode())
+                await writer.drain()
+                await reader.readline()  # the ACK
+            finally:
+                writer.close()
     except (OSError, TimeoutError) as error:
         log.info("lost_caller_unreachable", sip_call_id=answer.sip_call_id, reason=repr(error))

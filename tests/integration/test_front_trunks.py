@@ -14,12 +14,13 @@ from tests.harness.outside_sip import SipMessage
 pytestmark = pytest.mark.integration
 
 PASSWORD = "correct horse"
+PROVIDER = "127.0.0.60"
 TRUNKS = """\
   pbx: {digest: {username: pbx1, password: correct horse, accept_register: true},
         numbers: {outbound: as_is}, full: {status: 480}, limits: {calls: 3}}
   roaming: {digest: {username: roamer, password: open sesame}}
   provider: {register: {username: "4930555", password: cord, domain: provider.example},
-             servers: "127.0.0.1:@PORT@", numbers: {outbound: as_is}, qualify: {interval_s: 1}}
+             servers: "127.0.0.60:@PORT@", numbers: {outbound: as_is}, qualify: {interval_s: 1}}
 """
 DIALPLAN = """\
   - {match: {called: "7001", trunk: carrier}, number: "7001", trunk: pbx}
@@ -34,7 +35,7 @@ DIALPLAN = """\
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Carrier]:
     """A carrier at which we register."""
-    made = Carrier(user="4930555", password="cord")
+    made = Carrier(host=PROVIDER, user="4930555", password="cord")
     yield made
     made.close()
 
@@ -184,7 +185,7 @@ def test_we_register_and_are_called_through_the_front(
     assert asked.first_line == "REGISTER sip:provider.example SIP/2.0"
     contact = re.search(r"<(sip:w\d+-4930555@[^>]+;line=[0-9a-f]+)>", asked.header("contact"))
     assert contact, asked.header("contact")
-    own = f"Contact: <sip:provider@127.0.0.1:{provider.port}>"
+    own = f"Contact: <sip:provider@{PROVIDER}:{provider.port}>"
     answer = provider.ask("INVITE", contact[1], fronted.port, own, body=SDP)
     assert answer.status == 200, fronted.log_tail()
     assert '"trunk": "provider"' in record_of(fronted, answer)
@@ -194,7 +195,7 @@ def test_we_register_and_are_called_through_the_front(
     assert target is not None
     ack = [
         f"ACK {target[1]} SIP/2.0",
-        f"Via: SIP/2.0/UDP 127.0.0.1:{provider.port};branch=z9hG4bKack",
+        f"Via: SIP/2.0/UDP {PROVIDER}:{provider.port};branch=z9hG4bKack",
         f"From: {answer.header('from')}",
         f"To: {answer.header('to')}",
         f"Call-ID: {answer.header('call-id')}",

@@ -86,7 +86,7 @@ def test_callers_who_hear_ringing_are_told_when_the_worker_is_killed(service: Si
         assert source == ("127.0.0.1", service.port)
         assert (final.status, final.header("Retry-After")) == (503, "7")
         assert final.header("CSeq") == "1 INVITE"
-        assert final.header("Via") == rings.header("Via")
+        assert sorted(final.header("Via").split(";")) == sorted(rings.header("Via").split(";"))
         assert tag(final) == tag(rings)
         peer.remote_tag = tag(final)
         peer.request("ACK", same_branch=True)

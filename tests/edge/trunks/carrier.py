@@ -95,7 +95,7 @@ class Carrier:
         return self.seen(method)[count - 1]
 
     def ask(self, method: str, uri: str, target: int, *more: str, body: str = "") -> SipMessage:
-        """Send a request outside of calls to a port; return the final answer.
+        """Send a request outside of calls to a port of loopback; return the final answer.
 
         Args:
             method: of the request.
@@ -116,7 +116,7 @@ class Carrier:
             "Max-Forwards: 70",
             *more,
         ]
-        self._send(lines, (self.host, target), body)
+        self._send(lines, ("::1" if ":" in self.host else "127.0.0.1", target), body)
         deadline = time.monotonic() + 8
         while time.monotonic() < deadline:
             for each in list(self.answers):
