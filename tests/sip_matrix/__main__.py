@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,15 @@ from tests.sip_matrix.rows import FRONT_ROWS, ROWS, Outcome, Row
 from tests.sip_matrix.run import open_matrix
 
 
+def _shown(received: list[str]) -> str:
+    """Return what was received, long repetitions as a number."""
+    groups = [(each, len(list(same))) for each, same in itertools.groupby(received)]
+    return " ".join(f"{e} x{n}" if n > 4 else " ".join([e] * n) for e, n in groups)
+
+
 def _line(row: Row, outcome: Outcome | None, *, fronted: bool) -> str:
     direction = "out" if row.outbound else "in"
-    seen = "**not as written**" if outcome is None else " ".join(outcome.received)
+    seen = "**not as written**" if outcome is None else _shown(outcome.received)
     if fronted:
         return f"| {row.name} | {direction} | {seen} | {row.why} |"
     return f"| {row.name} | {row.title} | {direction} | {row.section} | {seen} |"
