@@ -133,19 +133,23 @@ class TlsCaller:
         port: of SIP over TLS.
         authority: certificate to trust.
         version: the only one that is offered.
+        host: to connect to.
     """
 
-    def __init__(self, port: int, authority: str, version: ssl.TLSVersion) -> None:
+    def __init__(
+        self, port: int, authority: str, version: ssl.TLSVersion, host: str = "127.0.0.1"
+    ) -> None:
         context = ssl.create_default_context(cafile=authority)
         context.minimum_version = context.maximum_version = version
-        plain = socket.create_connection(("127.0.0.1", port), 5)
-        self._stream = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        plain = socket.create_connection((host, port), 5)
+        shown = f"[{host}]" if ":" in host else host
+        self._stream = context.wrap_socket(plain, server_hostname=host)
         self._stream.settimeout(5)
         self._buffer = b""
         self._port = port
         self._call_id = f"tls-{random.randrange(1 << 40):x}"
-        self._to = f"<sip:100@127.0.0.1:{port}>"
-        self._target = f"sip:100@127.0.0.1:{port};transport=tls"
+        self._to = f"<sip:100@{shown}:{port}>"
+        self._target = f"sip:100@{shown}:{port};transport=tls"
         self._routes: list[str] = []
         self.version = self._stream.version()
 
@@ -155,7 +159,8 @@ class TlsCaller:
 
     def request(self, method: str, number: int, body: str = "") -> None:
         """Send a request of the one call."""
-        own = "{}:{}".format(*self._stream.getsockname()[:2])
+        address, own_port = self._stream.getsockname()[:2]
+        own = f"[{address}]:{own_port}" if ":" in address else f"{address}:{own_port}"
         lines = [
             f"{method} {self._target} SIP/2.0",
             f"Via: SIP/2.0/TLS {own};branch=z9hG4bK{method}{number}{self._call_id};rport",
@@ -186,9 +191,9 @@ class TlsCaller:
             if message.status >= 200:
                 return message
 
-    def call(self) -> SipMessage:
+    def call(self, sdp: str = SDP) -> SipMessage:
         """INVITE and ACK; return the final answer."""
-        self.request("INVITE", 1, SDP)
+        self.request("INVITE", 1, sdp)
         answer = self.answer()
         self._to = answer.header("to")
         if contact := re.search(r"<([^>]+)>", answer.header("contact")):

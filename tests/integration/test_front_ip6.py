@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.edge.trunks.carrier import Carrier
+from tests.harness.front_caller import SDP, TlsCaller
 from tests.harness.fronted import TRUNK_ADDRESS, FrontedService
 from tests.harness.outside_sip import Dialled, OutsideDialog, sdp_audio
 from tests.sip_matrix.tones import CALLER_HZ, ToneCaller, purity
@@ -224,4 +226,19 @@ def test_a_call_over_tcp_and_ip6(fronted: FrontedService) -> None:
         while "2 BYE" not in heard:
             heard += stream.recv(65_535).decode()
         assert "SIP/2.0 200" in heard
+    fronted.wait_level()
+
+
+@pytest.mark.parametrize("family", ["IP4 127.0.0.1", "IP6 ::1"])
+def test_a_call_over_tls_and_ip6(fronted: FrontedService, family: str) -> None:
+    """Over TLS on ::1; the audio is of the family that the offer has, whatever SIP travels on."""
+    authority = str(fronted.folder / "cert.pem")
+    caller = TlsCaller(fronted.tls_port, authority, ssl.TLSVersion.TLSv1_3, SIX)
+    try:
+        answer = caller.call(SDP.replace("IP4 127.0.0.1", family))
+        assert answer.status == 200
+        assert f"c=IN {family}" in answer.body
+        assert caller.hang_up().status == 200
+    finally:
+        caller.close()
     fronted.wait_level()

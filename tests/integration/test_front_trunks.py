@@ -133,6 +133,7 @@ def test_a_call_goes_out_to_where_the_switchboard_is(fronted: FrontedService, pb
             assert two.invite(15).status == 200
             moved.wait("INVITE")
             assert len(pbx.seen("INVITE")) == 1
+        assert call(pbx, fronted, "5551").status == 407
     finally:
         register(moved, fronted, expires_s=0)
         moved.close()
