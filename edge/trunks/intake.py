@@ -21,7 +21,7 @@ from edge.call_parts import CallTimers
 from edge.dialplan.plan import Action
 from edge.trunks.connecting import NO_SRTP, RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
-from edge.trunks.recognition import host_of
+from edge.trunks.recognition import Recognised, host_of
 from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
@@ -143,6 +143,8 @@ class Intake:
             if kind == "phone" and name in routing.config.phones:
                 return None
         found = routing.recognise(invite)
+        if routing.config.sip.front is Front.KAMAILIO and found.trunk is None:
+            found = Recognised(None)  # the front has asked for every password that helps
         if found.challenge is not None and "authorization" in invite.headers:
             return self._proved(invite, "authorization", found.challenge)
         if found.challenge is not None and "proxy-authorization" in invite.headers:
