@@ -208,7 +208,7 @@ def test_we_register_and_are_called_through_the_front(
     fronted.wait_level()
 
 
-def test_a_call_over_a_named_server_leaves_through_the_front(
+def test_a_call_with_credentials_leaves_through_the_front(
     fronted: FrontedService, provider: Carrier
 ) -> None:
     """With credentials after a challenge, from the front's port and back through it."""
