@@ -227,7 +227,7 @@ class Call(EndingCall):
 
     def _on_worker_lost(self, event: WorkerLost) -> list[do.Action]:
         self.caller.dialog_gone = True
-        return self._fail(500, EndReason.WORKER_LOST, event.cause)
+        return self._fail(503, EndReason.WORKER_LOST, event.cause)
 
     def _on_crashed(self, event: Crashed) -> list[do.Action]:
         return self._fail(500, EndReason.INTERNAL_ERROR, event.cause)

@@ -52,3 +52,5 @@ class CallerLeg:
     """Address to bind and advertise for its audio; None takes the configured one."""
     invite: UaInvite | None = None
     confirmed: UaConfirmed | None = None
+    rang_to: str = ""
+    """The To header of our ringing, with our tag; empty before."""

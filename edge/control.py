@@ -148,6 +148,7 @@ class Control:
             retry_after_s=self._retry_after_s,
             queue_desk=lambda call_id, queue, variables: StraightToQueue(queue),
         )
+        self._front.servers = lambda: self._trunks.routing.recognition.servers
         self._worker_news = WorkerNews(
             self._book,
             self._admission,

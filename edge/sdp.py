@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from edge.sdp_crypto import PLAIN, LocalSrtp, agreed_keys, take_offer
-from edge.sdp_text import UNSPECIFIED, MediaDescription, SessionDescription
+from edge.sdp_text import HIDDEN, UNSPECIFIED, MediaDescription, SessionDescription
 from edge.sdp_text import SdpError as SdpError
 from edge.sdp_text import parse as parse
 from media.config.trunks import Srtp
@@ -28,6 +28,8 @@ _SENDS = (Direction.SENDRECV, Direction.SENDONLY)
 _RECEIVES = (Direction.SENDRECV, Direction.RECVONLY)
 _FIRST_DYNAMIC = 96
 """Payload types below need no rtpmap (RFC 3551 section 6)."""
+_STAND_IN = "192.0.2.6"
+"""Stands in c= for a hidden address (RFC 5737); nothing is ever sent there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,21 @@ def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> st
     text = "\r\n".join([*session, *(line for each in sections for line in each)]) + "\r\n"
     parse(text)
     return text
+
+
+def hide_ip6(sdp: str) -> str:
+    """Put our IPv6 address where a pjsip without IPv6 passes over it; the front puts it back.
+
+    Between front and worker an address of IPv6 travels as an attribute of ours, and c= holds one of
+    IPv4: pjsip looks into both ends' c= lines though media is not its own. :func:`parse` reads the
+    attribute.
+    """
+    found = re.search(r"^c=IN IP6 (\S+)", sdp, re.MULTILINE)
+    if found is None:
+        return sdp
+    head, media, rest = sdp.partition("\r\nm=")
+    head = head.replace(found[0], f"c=IN IP4 {_STAND_IN}")
+    return f"{head}\r\n{HIDDEN}{found[1]}{media}{rest}"
 
 
 def _is_direction(line: str) -> bool:

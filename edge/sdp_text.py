@@ -18,6 +18,9 @@ MAX_MEDIA = 32
 UNSPECIFIED = ("0.0.0.0", "::")
 """Addresses with which user agents of RFC 2543 put on hold."""
 
+HIDDEN = "a=x-cordboard-ip6:"
+"""What an IPv6 c= line said that is hidden from pjsip, in the same section."""
+
 _STATIC = {"0": "PCMU", "3": "GSM", "8": "PCMA", "9": "G722", "13": "CN", "18": "G729"}
 """RFC 3551 table 4: payload types that need no rtpmap."""
 _LINE = re.compile(r"[a-z]=")
@@ -172,7 +175,8 @@ def _address(section: list[str], default: str) -> str:
     fields = line.split()
     if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
         raise SdpError("SDP has an invalid c= line")
-    host = fields[2].split("/")[0]
+    hidden = next((each for each in section if each.startswith(HIDDEN)), "")
+    host = hidden.removeprefix(HIDDEN).strip() or fields[2].split("/")[0]
     if not re.fullmatch(r"[0-9A-Za-z.:_-]{1,255}", host):
         raise SdpError("SDP has an invalid address")
     return host

@@ -25,8 +25,10 @@ from edge.call_events import (
     WorkerLost,
 )
 from edge.call_surroundings import CallerLeg
-from edge.farewell import lost_dialog, say_bye
+from edge.call_task import CallTask
+from edge.farewell import LostDialog, lost_dialog, say_bye
 from edge.front.front import FrontLine
+from edge.last_answer import LastAnswer, LastAnswers, last_answer
 from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.queues.coded_call import coded_call
@@ -47,11 +49,13 @@ from edge.ua.messages import (
     UaHangup,
     UaInvite,
     UaNegotiated,
+    UaRang,
     UaReady,
     UaRefused,
     UaReject,
     UaTransferStatus,
 )
+from edge.ua.sip_text import parse_name_address
 from edge.workers import WorkerKey, Workers
 from media import RemoteError
 from media.config.model import Config
@@ -101,6 +105,10 @@ class WorkerNews:
         self._config = config
         self._farewells: set[asyncio.Task[bool]] = set()
         self._refusals = RefusalLimit()
+        sip = config().sip
+        self._last_answers = LastAnswers(
+            sip.address, sip.udp_port, lambda message: workers.send_to_place(0, message)
+        )
 
     def receive(self, key: WorkerKey, message: Message) -> None:
         """Take one message of a worker."""
@@ -117,6 +125,11 @@ class WorkerNews:
                 self._record_refused(message)
             case UaReady():
                 self._trunks.worker_ready(key.place)
+                if key.place == 0:
+                    self._last_answers.worker_ready()
+            case UaRang(leg=leg, to=to):
+                if (task := self._book.legs.get((key, leg))) is not None:
+                    task.leg.rang_to = to
             case UaNegotiated(leg=leg):
                 self._book.post_leg(key, leg, _negotiated(message))
             case UaConfirmed(leg=leg):
@@ -162,16 +175,41 @@ class WorkerNews:
         """End the calls of a worker that is gone; their far ends get a BYE from here."""
         self._outbound.lose_worker(key)
         self._trunks.worker_lost(key.place)
+        owed: list[LastAnswer] = []
         for owner, leg in [each for each in self._book.legs if each[0] == key]:
             call = self._book.legs.pop((owner, leg))
             call.post(WorkerLost(reason))
             if call.leg.invite is not None and call.leg.confirmed is not None:
                 dialog = lost_dialog(call.leg.invite, call.leg.confirmed)
-                farewell = asyncio.create_task(say_bye(dialog))
-                self._farewells.add(farewell)
-                farewell.add_done_callback(self._farewells.discard)
+                self._farewell(dialog)
             else:
-                self._front.worker_lost(call.leg.invite)
+                owed += self._release_unconfirmed(call)
+        if owed:
+            self._last_answers.give(owed)
+
+    def _release_unconfirmed(self, call: CallTask) -> list[LastAnswer]:
+        """Have a caller told who has no answer yet, or has not acknowledged it."""
+        leg, invite = call.leg, call.leg.invite
+        if invite is None:
+            return []
+        if call.call.times.answered_ns is not None and leg.rang_to:
+            # the 200 may have got through; a caller who never got it takes the 503
+            ours, theirs = (
+                parse_name_address(each).tag
+                for each in (leg.rang_to, invite.response_headers.get("from", ""))
+            )
+            confirmed = UaConfirmed(leg.number, 0, invite.sip_call_id, ours, theirs, "")
+            self._farewell(lost_dialog(invite, confirmed))
+        if self._front.is_there:
+            self._front.worker_lost(invite)
+            return []
+        answer = last_answer(invite, leg.rang_to, self._config().limits.retry_after_s)
+        return [answer] if answer is not None else []
+
+    def _farewell(self, dialog: LostDialog) -> None:
+        farewell = asyncio.create_task(say_bye(dialog))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
 
     def _take_call(self, key: WorkerKey, invite: UaInvite) -> None:
         invite = self._trunks.intake.seen(invite)
@@ -201,7 +239,10 @@ class WorkerNews:
         self._book.legs[key, invite.leg] = task
 
     def _caller_leg(self, key: WorkerKey, invite: UaInvite) -> CallerLeg:
-        wildcard = self._config().media.address in ("0.0.0.0", "::")
+        own = self._config().media.address
+        # the configured one, unless the caller's audio is of the other family
+        foreign = (":" in own) != (":" in invite.local_address)
+        wildcard = own in ("0.0.0.0", "::") or foreign
         return CallerLeg(
             invite.leg,
             lambda message: self._workers.send(key, message),

@@ -196,6 +196,8 @@ class Bridge:
     def _open_ports(self, wanted: str | None, now_ns: int) -> tuple[PortPair, str]:
         own = self._config.address
         public = self._config.public_address
+        if wanted and public and (":" in wanted) != (":" in public):
+            public = None  # the NAT is one of the other family
         if wanted is None:
             return self._ports.allocate(own, now_ns), public or local_address(own)
         try:

@@ -11,7 +11,8 @@ from media.paths import socket_address
 WORKER_ADDRESS = "127.0.0.1"
 _FAR_AWAY = {4: "192.0.2.1", 6: "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849): the kernel says how it would leave for them."""
-_WILDCARDS = {"0.0.0.0": 4, "::": 6}
+_WILDCARDS = ("0.0.0.0", "::")
+"""IPv4; IPv4 and IPv6."""
 
 
 def run_dir(config: Config) -> Path:
@@ -41,10 +42,22 @@ def front_host(config: Config) -> str:
         return sip.public_address
     if not is_wildcard(sip.address):
         return sip.address
+    return _on_the_way_out(4) or _on_the_way_out(6) or "127.0.0.1"
+
+
+def front_host_ip6(config: Config) -> str | None:
+    """Return the host that callers over IPv6 are told, None where there are none."""
+    sip = config.sip
+    if sip.address != "::":
+        return sip.address if ":" in sip.address else None
+    return _on_the_way_out(6) or "::1"
+
+
+def _on_the_way_out(version: int) -> str | None:
     try:
-        return local_address_toward(_FAR_AWAY[_WILDCARDS[sip.address]])
+        return local_address_toward(_FAR_AWAY[version])
     except OSError:
-        return "127.0.0.1" if sip.address == "0.0.0.0" else "::1"
+        return None
 
 
 def worker_contact(config: Config, place: int | str) -> str:

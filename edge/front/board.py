@@ -39,9 +39,12 @@ uri        place of a worker      where it listens
 front      free                   callers that may still come, whatever the workers could take
 front      places, open, retry    number of places; 1 where calls are taken at all; Retry-After
 front      unknown, strangers     what callers of no trunk get; 1 where control judges them
-front      passwords, mark        number of users; the life of control that told all this
+front      passwords, realm       number of users, realm of their passwords
+front      mark                   the life of control that told all this
+known      address                1 for a server that we are registered at
 lease      control                1, again each second
-ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register
+ha1 ...    digest user            MD5(user:realm:password), who it is, address to register,
+                                  what it hears when all lines are taken
 =========  =====================  ==================================================================
 """
 
@@ -51,7 +54,7 @@ from dataclasses import dataclass, field
 
 from edge.front.rpc import Parameter
 
-TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address")
+TABLES = ("free", "uri", "front", "ha1", "identity", "address", "refusal", "known")
 """Tables that control fills and that are emptied before it fills them anew."""
 
 _LOWERED = "lowered"
@@ -85,11 +88,12 @@ class User:
 
     ha1: str
     """MD5(user:realm:password), hexadecimal."""
-    realm: str
     identity: str
     """``phone:NAME`` or ``trunk:NAME``."""
     address: str = ""
     """User part of the address that may be registered, empty for none."""
+    refusal: str = ""
+    """Of a trunk: what a full house is answered with, as ``503/7``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,12 @@ class Books:
     unknown: str = "drop"
     """What callers of no trunk get: ``accept``, ``forbid`` or ``drop``."""
     strangers_pass: bool = False
-    """Their calls get to a worker all the same: a trunk proves itself in ways control knows."""
+    """Calls to a registration of ours get to a worker: control knows their tokens."""
     users: dict[str, User] = field(default_factory=dict)
+    realm: str = "cordboard"
+    """Of every challenge: who asks for a user must not learn from it whether there is one."""
+    known: tuple[str, ...] = ()
+    """Addresses of servers that we are registered at: no strangers."""
 
 
 class Board:
@@ -172,13 +180,17 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
         cells["free", str(place)] = seat.free if seat.uri else 0
     for user, each in books.users.items():
         cells["ha1", user] = each.ha1
-        cells["realm", user] = each.realm
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address
+        if each.refusal:
+            cells["refusal", user] = each.refusal
+    for address in books.known:
+        cells["known", address] = 1
     cells["front", "unknown"] = books.unknown
     cells["front", "strangers"] = int(books.strangers_pass)
     cells["front", "passwords"] = len(books.users)
+    cells["front", "realm"] = books.realm
     cells["front", "retry"] = books.retry_after_s
     cells["front", "places"] = len(books.seats)
     cells["front", "open"] = int(books.is_open)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from edge.admission import Admission
 from edge.call_events import EndReason, Party, Termination
@@ -16,7 +16,7 @@ from edge.front.program import PID_FILE
 from edge.front.render import write_trunk_list
 from edge.front.rpc import Parameter
 from edge.front.settings import is_fronted
-from edge.front.users import digest_users
+from edge.front.users import digest_users, front_realm
 from edge.pool import Place, Pool, WorkerState
 from edge.ua.messages import UaInvite
 from media.config.model import Config, UnknownSource
@@ -50,11 +50,18 @@ class FrontLine:
         self._limit = config.limits.calls
         self._users: dict[str, User] = {}
         self._desk: FrontDesk | None = None
+        self.servers: Callable[[], Iterable[str]] = tuple
+        """Returns the addresses that we are registered at."""
         if is_fronted(config):
             admission.front_up = False
             self._users = digest_users(config)
             pid_file = run_dir(config) / PID_FILE
             self._desk = FrontDesk(rpc_socket(config), pid_file, self.books, self._came_or_went)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether something stands before the workers."""
+        return self._desk is not None
 
     async def run(self) -> None:
         """Keep the front informed for ever."""
@@ -121,10 +128,10 @@ class FrontLine:
             is_open=is_open,
             retry_after_s=self._retry_after_s(),
             unknown=unknown_source(self._config),
-            strangers_pass=any(
-                each.digest or each.register for each in self._config.trunks.values()
-            ),
+            strangers_pass=any(each.register for each in self._config.trunks.values()),
             users=self._users,
+            realm=front_realm(self._config),
+            known=tuple(self.servers()),
         )
 
     def _came_or_went(self) -> None:

@@ -19,10 +19,12 @@ from edge.front.addresses import (
     WORKER_ADDRESS,
     bracketed,
     front_host,
+    front_host_ip6,
     is_wildcard,
     rpc_socket,
     run_dir,
 )
+from edge.front.users import refusal_tag
 from media import LocalError
 from media.config.model import Config
 from media.config.trunks import Transport
@@ -87,8 +89,7 @@ def trunk_list(config: Config) -> str:
     """
     lines = ["# group address mask port status/retry-after"]
     for trunk in config.trunks.values():
-        retry = trunk.full.retry_after_s
-        tag = f"{trunk.full.status}/{'-' if retry is None else retry}"
+        tag = refusal_tag(trunk.full)
         for source in trunk.sources:
             network = ipaddress.ip_network(source)
             lines.append(f"1 {network.network_address} {network.prefixlen} 0 {tag}")
@@ -118,6 +119,8 @@ def _defines(config: Config) -> list[str]:
     defines = []
     if not is_wildcard(config.sip.address):
         defines.append("PIN_SOCKET")
+    if front_host_ip6(config) is not None:
+        defines.append("WITH_IP6")
     if config.sip.tcp_port is not None:
         defines.append("WITH_TCP")
     if _has_tls(config):
@@ -147,7 +150,8 @@ def _listen_lines(config: Config, addresses: Sequence[str]) -> list[str]:
     # one process only: two could send a worker's 180 after its 200
     lines.append("socket_workers=1")
     lines.append(f"listen=udp:{WORKER_ADDRESS}:{config.front.worker_port}")
-    lines.append(f'alias="{bracketed(front_host(config))}:{sip.udp_port}"')
+    names = dict.fromkeys((front_host(config), front_host_ip6(config) or front_host(config)))
+    lines += [f'alias="{bracketed(each)}:{sip.udp_port}"' for each in names]
     return lines
 
 
@@ -162,6 +166,8 @@ def _words(config: Config, folder: Path) -> dict[str, str]:
         "RUN_DIR": str(folder),
         "RPC_SOCKET": str(rpc_socket(config)),
         "HOST": bracketed(front_host(config)),
+        "CONTACT_HOST": re.escape(f"{bracketed(front_host(config))}:{sip.udp_port}"),
+        "HOST_SIX": f"[{front_host_ip6(config)}]:{sip.udp_port}",
         "WORKER_PORT": str(front.worker_port),
         "UDP_SOCKET": f"udp:{host}:{sip.udp_port}",
         "TCP_SOCKET": f"tcp:{host}:{sip.tcp_port}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import structlog
 
@@ -10,27 +11,44 @@ from edge.front.board import User
 from media import ConfigError
 from media.config.model import Config
 from media.config.secrets import Credentials
+from media.config.trunks import FullConfig
 
-PHONE_REALM = "cordboard"
+USUAL_REALM = "cordboard"
 
 log = structlog.get_logger()
 
 
-def digest_users(config: Config) -> dict[str, User]:
-    """Return everybody who registers here, by digest user name.
+def front_realm(config: Config) -> str:
+    """Return the realm of every challenge: that of the first trunk with a password, or the usual.
 
-    Calls of trunks with a password are challenged by control, which knows the dial plan. One whose
-    secret cannot be read is left out and logged: the others shall still be let in.
+    One for all: a realm of its own would tell that there is such a user.
+    """
+    digests = [each.digest for each in config.trunks.values() if each.digest is not None]
+    return digests[0].realm if digests else USUAL_REALM
+
+
+def digest_users(config: Config) -> dict[str, User]:
+    """Return everybody who proves a password at the front, by digest user name.
+
+    A trunk with ``sources`` too is challenged by control, which asks for both. One whose secret
+    cannot be read is left out and logged: the others shall still be let in.
     """
     users: dict[str, User] = {}
+    realm = front_realm(config)
     for name, trunk in config.trunks.items():
         digest = trunk.digest
-        if digest is not None and digest.accept_register:
-            identity = f"trunk:{name}"
-            _add(users, digest, digest.username, digest.realm, identity, digest.username)
+        if digest is not None and (digest.accept_register or not trunk.sources):
+            address = digest.username if digest.accept_register else ""
+            made = User("", f"trunk:{name}", address, refusal_tag(trunk.full))
+            _add(users, digest, digest.username, realm, made)
     for name, phone in config.phones.items():
-        _add(users, phone, phone.username or name, PHONE_REALM, f"phone:{name}", name)
+        _add(users, phone, phone.username or name, realm, User("", f"phone:{name}", name))
     return users
+
+
+def refusal_tag(full: FullConfig) -> str:
+    """Return what a full house is answered with: ``STATUS/SECONDS``, ``-`` for the usual time."""
+    return f"{full.status}/{'-' if full.retry_after_s is None else full.retry_after_s}"
 
 
 def ha1(user: str, realm: str, password: str) -> str:
@@ -39,16 +57,11 @@ def ha1(user: str, realm: str, password: str) -> str:
 
 
 def _add(
-    users: dict[str, User],
-    credentials: Credentials,
-    user: str,
-    realm: str,
-    identity: str,
-    address: str,
+    users: dict[str, User], credentials: Credentials, user: str, realm: str, made: User
 ) -> None:
     try:
         password = credentials.read_password()
     except ConfigError as error:
-        log.error("password_missing", identity=identity, reason=str(error))
+        log.error("password_missing", identity=made.identity, reason=str(error))
         return
-    users[user] = User(ha1(user, realm, password), realm, identity, address)
+    users[user] = replace(made, ha1=ha1(user, realm, password))

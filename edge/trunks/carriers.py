@@ -23,7 +23,7 @@ from edge.trunks.registration import (
 )
 from edge.trunks.resolve import is_static, resolve, static_targets
 from edge.trunks.routing import Routing
-from edge.trunks.servers import DEAD_STATUSES, Servers, ServerState, Target, route_to
+from edge.trunks.servers import DEAD_STATUSES, REGISTERED, Servers, ServerState, Target, route_to
 from edge.ua.messages import UaOptions, UaOptionsAnswered, UaRegister, UaRegistration
 from media.config.trunks import RegisterConfig, Transport, TrunkConfig
 from media.messages import Message
@@ -158,6 +158,8 @@ class Carriers:
         if line.config.register is not None:
             good = {t for t, each in line.registrations.items() if each.is_good(now_ns)}
             usable.sort(key=lambda each: each not in good)
+        if not usable and line.config.registers_here:
+            return (REGISTERED,)
         return tuple(usable)
 
     def tls_names(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Protocol
 from edge.call_events import EndReason
 from edge.call_surroundings import Asked
 from edge.dialplan.plan import Action
+from edge.front.addresses import phone_uri
 from edge.outbound import Destination as Dialled
 from edge.outbound import OutboundLegs
 from edge.trunks import identity
@@ -26,11 +27,14 @@ from edge.trunks.conversation import Conversation
 from edge.trunks.destination import Chain, Destination, DestinationError
 from edge.trunks.limits import TrunkUse
 from edge.trunks.routing import HOPS_HEADER, MOST_HOPS, Offered, Routing
-from edge.trunks.servers import Target, route_to
+from edge.trunks.servers import REGISTERED, Target, route_to
+from edge.ua.route import local_address_toward
 from media.config.trunks import Dtmf, SessionTimersConfig, TrunkConfig
 from media.messages import CallId
 
 RING_TIMEOUT_S = 60.0
+REGISTERED_HEADER = "X-Cordboard-Registered"
+"""For the front, which takes it off: whose registration leads to the called side."""
 DIALLABLE = re.compile(r"[+]?[0-9A-Za-z*#._-]{1,64}\Z")
 
 QueueDesk = Callable[[CallId, str, Mapping[str, str]], Destination]
@@ -155,17 +159,24 @@ class Connector:
         """Return how a number is called at one server of a trunk."""
         config = routing.trunk(trunk)
         numbers = routing.numbers[trunk]
+        uri, where = _uri(target, numbers.send(number)), {}
+        if target is REGISTERED and config.digest is not None:
+            uri = phone_uri(routing.config, numbers.send(number))
+            where = {REGISTERED_HEADER: config.digest.username}
         register = config.register
         domain = (register.domain or target.name or target.host) if register else self.domain()
         from_uri, display, own = identity.origin_of(config, numbers, caller, domain)
+        own_media = routing.config.media.address
+        foreign = target.host and (":" in target.host) != (":" in own_media)
         return Dialled(
-            uri=_uri(target, numbers.send(number)),
+            uri=uri,
             from_uri=from_uri,
             display=display,
-            headers={**headers, **own, **_mapped(config, variables)},
+            headers={**headers, **own, **_mapped(config, variables), **where},
             codecs=config.codecs,
             user=(register.auth_username or register.username) if register else "",
             password=routing.passwords.get(trunk, ""),
+            address=_toward(target.host) if foreign else None,
             proxy=route_to(target) if target.name != target.host else "",
             dtmf_in_audio=config.dtmf is not Dtmf.INFO,
             session_timers=str(config.session_timers.mode),
@@ -190,6 +201,13 @@ def _expires_s(config: TrunkConfig) -> int | None:
     usual = SessionTimersConfig()
     same = (timers.expires_s, timers.min_s) == (usual.expires_s, usual.min_s)
     return None if same else timers.expires_s
+
+
+def _toward(host: str) -> str | None:
+    try:
+        return local_address_toward(host)
+    except OSError:  # no way there: the call will say so
+        return None
 
 
 def _uri(target: Target, user: str) -> str:

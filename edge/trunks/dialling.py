@@ -227,7 +227,7 @@ class Dialling:
         return self._begin(asked, routing, trunk, number)
 
     def _trunk(self, wanted: str, routing: Routing) -> str:
-        names = [name for name, each in routing.config.trunks.items() if each.servers]
+        names = [name for name, each in routing.config.trunks.items() if each.carries_calls_out]
         if not wanted and len(names) == 1:
             return names[0]
         if wanted in names:

@@ -22,7 +22,7 @@ from edge.call_parts import CallTimers
 from edge.dialplan.plan import Action
 from edge.trunks.connecting import RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
-from edge.trunks.recognition import host_of
+from edge.trunks.recognition import Recognised, host_of
 from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
@@ -31,7 +31,7 @@ from media.config.trunks import Dtmf
 from media.messages import CallId
 
 IDENTITY_HEADER = "x-cordboard-identity"
-"""Put on by the front: ``trunk:NAME`` of whom it has asked for the password."""
+"""Put on by the front: ``trunk:NAME`` or ``phone:NAME`` of who has proven the password."""
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class Intake:
         if self.routing.config.sip.front is Front.NONE:
             return invite
         told = invite.headers.get(SOURCE_HEADER, "").partition(";")[0].strip()
-        return replace(invite, source=told) if told else invite
+        return replace(invite, source=told or invite.source)
 
     def take(self, invite: UaInvite, call_id: CallId, load: float) -> Taken | TurnedAway:
         """Decide about one INVITE.
@@ -142,8 +142,11 @@ class Intake:
             kind, _, name = invite.headers.get(IDENTITY_HEADER, "").partition(":")
             if kind == "trunk" and name in routing.config.trunks:
                 return name  # the front has checked the password
-            return routing.recognise(invite).trunk
+            if kind == "phone" and name in routing.config.phones:
+                return None
         found = routing.recognise(invite)
+        if routing.config.sip.front is Front.KAMAILIO and found.trunk is None:
+            found = Recognised(None)  # the front has asked for every password that helps
         if found.challenge is not None and "authorization" in invite.headers:
             return self._proved(invite, "authorization", found.challenge)
         if found.challenge is not None and "proxy-authorization" in invite.headers:

@@ -63,7 +63,13 @@ class Target:
         return f"{host}:{self.port}"
 
     def __str__(self) -> str:
+        if not self.host:
+            return "where it registered from"
         return f"{self.transport}:{self.place}"
+
+
+REGISTERED = Target("", 0, Transport.UDP)
+"""Wherever the far end of a trunk has registered from; the front knows."""
 
 
 def split_server(text: str) -> tuple[str, int | None]:

@@ -197,5 +197,5 @@ def timers(config: Config) -> CallTimers:
 
 
 def trunk_workers(config: Config) -> int:
-    """Return how many workers carry calls out over trunks; none where no trunk has a server."""
-    return 1 if any(each.servers for each in config.trunks.values()) else 0
+    """Return how many workers carry calls out over trunks; none where no trunk leads out."""
+    return 1 if any(each.carries_calls_out for each in config.trunks.values()) else 0

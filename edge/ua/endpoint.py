@@ -176,9 +176,7 @@ class Endpoint:
             if dial.session_expires_s is not None:
                 dialogs.timerSessExpiresSec = dial.session_expires_s
                 dialogs.timerMinSESec = dial.session_min_s
-        proxy = (dial.proxy if dial is not None else "") or self._settings.proxy
-        if proxy:
-            config.sipConfig.proxies.append(proxy)
+        self.add_proxies(config, dial.proxy if dial is not None else "")
         account = Account(self._receive)
         account.create(config, dial is None)
         return account
@@ -208,6 +206,19 @@ class Endpoint:
         if self._settings.contact:
             config.sipConfig.contactForced = self._settings.contact
         return config
+
+    def add_proxies(self, config: pj.AccountConfig, further: str) -> None:
+        """Send an account's requests through the front, if there is one, and on from there.
+
+        Args:
+            config: of the account.
+            further: the proxy after the front, or the only one; empty for none.
+        """
+        if self._settings.proxy:
+            config.sipConfig.proxies.append(self._settings.proxy)
+            further = further.replace(";hide", "")  # the front reads it from the request
+        if further:
+            config.sipConfig.proxies.append(further)
 
     def answered(self, receive: Callable[[Any], None]) -> None:
         """Have answers to :meth:`send_request` passed on."""

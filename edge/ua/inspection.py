@@ -33,6 +33,7 @@ class Inspection:
         dialogs: returns the worker's.
         load: tells the worker's.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
+        ip6: whether audio over IPv6 is served.
     """
 
     def __init__(
@@ -40,15 +41,21 @@ class Inspection:
         dialogs: Callable[[], Iterable[Dialog]],
         load: Callable[[], Load],
         on_refused: Callable[[Refused], None],
+        *,
+        ip6: bool = False,
     ) -> None:
         self._dialogs = dialogs
         self.guard = Guard(self._knows)
-        self._screen = Screen(load, self._knows, self._policy, on_refused)
+        self._screen = Screen(load, self._knows, self._policy, on_refused, ip6=ip6)
         self._received = ReceivedRequests(self._decide, self._answer_unparsed)
 
     def open(self, address: str, port: int, poll: Callable[[int], None]) -> None:
         """Begin; see :meth:`edge.ua.received.ReceivedRequests.open`."""
         self._received.open(address, port, poll)
+
+    def send(self, octets: bytes, host: str, port: int) -> None:
+        """Send a datagram from the SIP port."""
+        self._received.send(octets, host, port)
 
     def _decide(self, message: str, source: str) -> Response | None:
         response = self.guard.decide(message, source) or self._screen.decide(message, source)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pjsua2 as pj
 
 from edge import sdp
+from edge.sdp_text import SessionDescription
 from edge.ua.keying import Keying
 from edge.ua.messages import (
     EndedBy,
@@ -23,6 +24,7 @@ from edge.ua.messages import (
     UaDisconnected,
     UaNegotiated,
     UaProgress,
+    UaRang,
     UaReferred,
     UaTransferStatus,
 )
@@ -53,6 +55,10 @@ _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 
 class LegOwner(Protocol):
     """What a leg needs from its worker."""
+
+    @property
+    def behind_front(self) -> bool:
+        """Whether a front translates what pjsip cannot say or understand."""
 
     def emit(self, message: Message) -> None:
         """Send a message to control."""
@@ -123,6 +129,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_sdp = ""
         self._generation = 0
         self._negotiated = False
+        self._rang = False
         self._up = False
         """The dialog has been confirmed."""
         self._confirmed_ns = 0
@@ -162,8 +169,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             SdpError: the offer has nothing for us.
         """
         assert self.audio is not None
-        offer = sdp.parse(self._remote_sdp)
-        text = sdp.rewrite(self.unsent_sdp, self.keying.keyed(self.audio, offer), offer)
+        text = self._rewrite(self.unsent_sdp, self.audio, sdp.parse(self._remote_sdp))
         self._local_sdp = text
         return text
 
@@ -231,6 +237,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if event.type == pj.PJSIP_EVENT_TX_MSG:
             sent = parse_message(event.src.tdata.wholeMsg)
             self._read(sent, received=False)
+            if self.number > 0 and method == "INVITE" and not self._rang:
+                self._tell_ringing(sent)
             if self.number < 0 and sent.start.startswith("INVITE ") and not self._generation:
                 self._tell_dialing(sent)
         elif event.type == pj.PJSIP_EVENT_RX_MSG:
@@ -250,7 +258,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 self.unsent_sdp = own
                 return
             offer = sdp.parse(remote) if remote else None
-            text = sdp.rewrite(own, self.keying.keyed(self.audio, offer), offer)
+            text = self._rewrite(own, self.audio, offer)
         except Exception:
             # without this pjsua2's own address would go out
             prm.sdp.wholeSdp = sdp.decline(own)
@@ -326,6 +334,10 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     # ------------------------------------------------------------ inside
 
+    def _rewrite(self, own: str, audio: sdp.LocalAudio, offer: SessionDescription | None) -> str:
+        text = sdp.rewrite(own, self.keying.keyed(audio, offer), offer)
+        return sdp.hide_ip6(text) if self.owner.behind_front else text
+
     def _read(self, text: SipText, *, received: bool) -> None:
         """Keep SDP and tags of a message as it went over the wire."""
         if body := text.sdp:
@@ -340,6 +352,11 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_tag = parse_name_address(text.header(theirs)).tag or self._remote_tag
         if received and (contact := parse_name_address(text.header("contact")).uri):
             self._remote_contact = contact
+
+    def _tell_ringing(self, sent: SipText) -> None:
+        if sent.start.startswith("SIP/2.0 1") and ";tag=" in sent.header("to"):
+            self._rang = True
+            self.owner.emit(UaRang(self.number, sent.header("to")))
 
     def _tell_dialing(self, invite: SipText) -> None:
         names = ("via", "from", "to", "call-id", "cseq", "route")

@@ -10,6 +10,7 @@ An inbound call::
     worker                          control
       UaInvite            ------>
                           <------   UaRinging (any number of times)
+      UaRang              ------>   (once)
                           <------   UaAnswer, or UaReject
       UaNegotiated        ------>   (again after every re-INVITE, UPDATE, hold)
       UaConfirmed         ------>   (the ACK came)
@@ -151,6 +152,18 @@ class UaInvite(Message):
     """All other headers by lower-case full name; repeated ones joined by ``", "``."""
     replaces_leg: int | None = None
     """The leg of this worker that the caller takes over (RFC 3891); it ends on answering."""
+    response_headers: dict[str, str] = field(default_factory=dict)
+    """Via, From, To, Call-ID and CSeq of a response to it, by lower-case name: what an answer from
+    elsewhere needs, should this worker die."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaRang(Message):
+    """A provisional response of ours has left: later ones carry the same To tag."""
+
+    leg: int
+    to: str
+    """The To header as it went out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +351,15 @@ class UaReject(Message):
     headers: dict[str, str] = field(default_factory=dict)
     challenges: tuple[str, ...] = ()
     """Values of WWW-Authenticate (401) or Proxy-Authenticate (407), one header each."""
+
+
+@dataclass(frozen=True, slots=True)
+class UaRespond(Message):
+    """Send a response, written out, to an INVITE that a worker before this one had; over UDP."""
+
+    text: str
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)

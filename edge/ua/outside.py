@@ -58,17 +58,23 @@ class Registrations:
 
     Args:
         configure: makes an account's configuration, as calls need it.
+        add_proxies: writes into it by which ways requests leave.
         receive: takes INVITEs.
         emit: sends a message to control.
+        contact: URI that the front wants for this worker, empty without a front.
     """
 
     def __init__(
         self,
         configure: Callable[[], pj.AccountConfig],
+        add_proxies: Callable[[pj.AccountConfig, str], None],
         receive: Callable[[Any], None],
         emit: Callable[[Message], None],
+        contact: str = "",
     ) -> None:
         self._configure = configure
+        self._add_proxies = add_proxies
+        self._contact = contact
         self._receive = receive
         self._emit = emit
         self._accounts: dict[int, tuple[UaRegister, RegisteredAccount]] = {}
@@ -120,9 +126,17 @@ class Registrations:
         register.contactUriParams = message.contact_parameters
         credentials = pj.AuthCredInfo("digest", "*", message.user, 0, message.password)
         config.sipConfig.authCreds.append(credentials)
-        if message.route_uri:
-            config.sipConfig.proxies.append(message.route_uri)
+        if self._contact:
+            # so that the front knows both our place and the number, whoever calls it
+            place = self._contact.replace("@", f"-{user_of(message.aor)}@", 1)
+            config.sipConfig.contactForced = place + message.contact_parameters
+        self._add_proxies(config, message.route_uri)
         return config
+
+
+def user_of(uri: str) -> str:
+    """Return the user part of a SIP URI."""
+    return uri.partition(":")[2].rpartition("@")[0]
 
 
 def _key(message: UaRegister) -> tuple[object, ...]:

@@ -25,6 +25,7 @@ import structlog
 
 from edge.ua import pjsip
 from edge.ua.shown import shown
+from edge.ua.sip_text import reply_port
 
 _PRIORITY = 24
 """After the transaction layer (16), which keeps repeated requests, before the dialogs (32)."""
@@ -186,11 +187,12 @@ class ReceivedRequests:
             shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             answer = self._answer_unparsed(text.decode("utf-8", "replace"), shown)
             if answer is not None:
-                self._send(answer.encode(), host, _reply_port(answer, port))
+                self.send(answer.encode(), host, reply_port(answer, port))
         except Exception as error:  # a callback of pjsip: the datagram stays unanswered
             log.error("datagram_unanswered", exc_info=error)
 
-    def _send(self, octets: bytes, host: str, port: int) -> None:
+    def send(self, octets: bytes, host: str, port: int) -> None:
+        """Send a datagram from the SIP port."""
         six = ":" in host
         if six:
             address = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0)
@@ -296,15 +298,6 @@ def _octets(rdata: int, layout: _Layout) -> tuple[int, bytes]:
 def _source(rdata: int, layout: _Layout) -> tuple[str, int]:
     name = ctypes.string_at(rdata + layout.source_name).decode("ascii", "replace")
     return name, ctypes.c_int.from_address(rdata + layout.source_port).value
-
-
-def _reply_port(answer: str, source_port: int) -> int:
-    """Return where RFC 3261 section 18.2.2 and RFC 3581 want a response."""
-    via = re.search(r"^Via: *SIP */ *\d+\.\d+ */ *\w+ +([^;,\r\n]*)([^,\r\n]*)", answer, re.M)
-    if via is None or re.search(r"; *rport", via[2]):
-        return source_port
-    port = re.search(r":(\d{1,5}) *\Z", via[1].strip())
-    return int(port[1]) if port and 0 < int(port[1]) < 65_536 else 5_060
 
 
 def _text(value: str) -> object:

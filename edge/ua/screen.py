@@ -9,6 +9,7 @@ INVITE               no dialog, worker full or draining          503, Retry-Afte
 INVITE               no dialog, body compressed                  415, Accept-Encoding
 INVITE, UPDATE       SDP that is none                            400, Warning 399
 INVITE, UPDATE       SDP without audio, codec or SRTP of ours    488, Warning 302, 304 or 305
+INVITE, UPDATE       audio over IPv6, where there is no front    488, Warning 301
 OPTIONS              no dialog, worker takes no callers          503, Retry-After
 OPTIONS              a dialog of ours                            200, Allow, Accept, Supported
 INFO                 a dialog of ours, Info-Package              469, Recv-Info
@@ -72,6 +73,7 @@ class Screen:
         policy: what the trunk of a dialog says of SRTP, None where it is not known.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
         warning_agent: the warn-agent of Warning headers (RFC 3261 section 20.43).
+        ip6: whether audio over IPv6 is served, though pjsip has none.
     """
 
     def __init__(
@@ -81,12 +83,15 @@ class Screen:
         policy: Callable[[str], Srtp | None],
         on_refused: Callable[[Refused], None],
         warning_agent: str = "cordboard",
+        *,
+        ip6: bool = False,
     ) -> None:
         self._load = load
         self._knows = knows
         self._policy = policy
         self._on_refused = on_refused
         self._agent = warning_agent
+        self._ip6 = ip6
         self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
         self._highest: OrderedDict[tuple[str, str], int] = OrderedDict()
 
@@ -171,7 +176,12 @@ class Screen:
         if not text.sdp:
             return None, ""
         try:
-            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS, srtp)
+            offer = sdp.parse(text.sdp)
+            sdp.check_offer(offer, sdp.CODECS, srtp)
+            if ":" in offer.audio().address and not self._ip6:
+                raise sdp.SdpError(
+                    "audio over IPv6", 488, '301 "Incompatible network address formats"'
+                )
         except sdp.SdpError as error:
             error.warning = error.warning or f'399 "{error}"'
             headers = tuple(error.headers(self._agent).items())

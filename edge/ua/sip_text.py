@@ -162,3 +162,12 @@ def parse_replaces(value: str) -> ReplacesTarget | None:
     if not call_id or "to-tag" not in pairs or "from-tag" not in pairs:
         return None
     return ReplacesTarget(call_id, pairs["to-tag"], pairs["from-tag"])
+
+
+def reply_port(answer: str, source_port: int) -> int:
+    """Return where RFC 3261 section 18.2.2 and RFC 3581 want a response."""
+    via = re.search(r"^Via: *SIP */ *\d+\.\d+ */ *\w+ +([^;,\r\n]*)([^,\r\n]*)", answer, re.M)
+    if via is None or re.search(r"; *rport", via[2]):
+        return source_port
+    port = re.search(r":(\d{1,5}) *\Z", via[1].strip())
+    return int(port[1]) if port and 0 < int(port[1]) < 65_536 else 5_060

@@ -41,6 +41,7 @@ from edge.ua.messages import (
     UaRegister,
     UaReinvite,
     UaReject,
+    UaRespond,
     UaRinging,
     UaSendDigit,
     UaSettings,
@@ -96,9 +97,15 @@ class Worker:
         self._collect_ns = 0
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
-        self._inspection = Inspection(self._legs_now, self._load, self._note_refused)
+        self._inspection = Inspection(
+            self._legs_now, self._load, self._note_refused, ip6=settings.behind_front
+        )
         self._registrations = Registrations(
-            self._endpoint.account_config, self._receive_invite, self.emit
+            self._endpoint.account_config,
+            self._endpoint.add_proxies,
+            self._receive_invite,
+            self.emit,
+            settings.contact,
         )
         self._queries = Queries(self._endpoint.send_request, self.emit)
         self._offers = Offers(lambda number: self._legs.get(number), self.emit)
@@ -118,6 +125,7 @@ class Worker:
             UaGate: self._inspection.guard.set_rules,
             UaVouch: self._inspection.guard.vouch,
             UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
+            UaRespond: self._respond,
             UaShutdown: self._shut_down,
         }
 
@@ -180,6 +188,11 @@ class Worker:
         self._control.close()
 
     # ------------------------------------------------------------ what legs ask for
+
+    @property
+    def behind_front(self) -> bool:
+        """Whether a front translates what pjsip cannot say or understand."""
+        return self._settings.behind_front
 
     def emit(self, message: Message) -> None:
         """Send a message to control."""
@@ -403,6 +416,9 @@ class Worker:
     def _limit(self, message: UaLimit) -> None:
         self._callers = max(0, min(message.callers, self._most))
         self._retry_after_s = message.retry_after_s
+
+    def _respond(self, message: UaRespond) -> None:
+        self._inspection.send(message.text.encode(), message.address, message.port)
 
     def _shut_down(self, _: UaShutdown) -> None:
         self._stop = True

@@ -35,7 +35,7 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     warnings: list[Problem] = []
     _check_sections(config, reading)
     for name, trunk in config.trunks.items():
-        _check_trunk(f"trunks.{name}", trunk, reading, warnings)
+        _check_trunk(f"trunks.{name}", trunk, config.sip.front, reading, warnings)
     for name, phone in config.phones.items():
         _check_secret(f"phones.{name}", phone, reading, warnings)
     rules = [each for each in config.dialplan if each.name]
@@ -155,7 +155,9 @@ def _check_front(config: Config, reading: Reading) -> None:
         reading.note_at("front.worker_port", f"{front.worker_port} is a port for callers already")
 
 
-def _check_trunk(path: str, trunk: TrunkConfig, reading: Reading, warnings: list[Problem]) -> None:
+def _check_trunk(
+    path: str, trunk: TrunkConfig, front: Front, reading: Reading, warnings: list[Problem]
+) -> None:
     for name in ("digest", "register"):
         credentials = getattr(trunk, name)
         if credentials is not None:
@@ -163,6 +165,11 @@ def _check_trunk(path: str, trunk: TrunkConfig, reading: Reading, warnings: list
     if trunk.register is not None and not trunk.servers:
         reading.note_at(
             f"{path}.register", "there is no server to register at; add servers: [host]"
+        )
+    if trunk.registers_here and front is not Front.KAMAILIO:
+        reading.note_at(
+            f"{path}.digest.accept_register",
+            "only the front is a registrar; add sip.front: kamailio",
         )
     if trunk.full.status not in _REFUSALS:
         reading.note_at(

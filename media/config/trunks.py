@@ -253,3 +253,13 @@ class TrunkConfig:
     limits: TrunkLimits = field(default_factory=TrunkLimits)
     full: FullConfig = field(default_factory=FullConfig)
     transfer: Transfer = Transfer.AUTO
+
+    @property
+    def registers_here(self) -> bool:
+        """Whether the far end registers at the front, and calls to it go to where it is."""
+        return self.digest is not None and self.digest.accept_register
+
+    @property
+    def carries_calls_out(self) -> bool:
+        """Whether calls can be sent to it."""
+        return bool(self.servers) or self.registers_here

@@ -91,7 +91,7 @@ def test_reminders_are_the_lease_and_every_number() -> None:
 
 def test_users_come_and_go() -> None:
     """A phone taken out of the file has no password any more."""
-    anna = User("0" * 32, "cordboard", "phone:anna", "anna")
+    anna = User("0" * 32, "phone:anna", "anna")
     board = Board("me")
     tables: Tables = {}
     carry_out(tables, board.changes(Books(users={"anna": anna})))
@@ -102,11 +102,23 @@ def test_users_come_and_go() -> None:
     assert not [cell for cell in tables if cell[1] == "anna"]
 
 
+def test_trunks_that_register_and_registrars_are_told() -> None:
+    """What a full house says to a trunk, and whose requests are no stranger's."""
+    pbx = User("0" * 32, "trunk:pbx", "pbx", "480/-")
+    board = Board("me")
+    tables: Tables = {}
+    carry_out(tables, board.changes(Books(users={"pbx": pbx}, known=("192.0.2.9",))))
+    assert tables["refusal", "pbx"] == "480/-"
+    assert tables["known", "192.0.2.9"] == 1
+    carry_out(tables, board.changes(Books(users={"pbx": pbx})))
+    assert ("known", "192.0.2.9") not in tables
+
+
 seats = st.builds(Seat, st.sampled_from(["", "sip:127.0.0.1:5", "sip:127.0.0.1:6"]),
                   st.integers(0, 4))  # fmt: skip
 users = st.dictionaries(
     st.sampled_from(["a", "b"]),
-    st.builds(User, st.just("1"), st.just("r"), st.just("phone:x"), st.sampled_from(["", "x"])),
+    st.builds(User, st.just("1"), st.just("phone:x"), st.sampled_from(["", "x"])),
 )
 books = st.builds(
     Books,

@@ -16,7 +16,7 @@ from edge.front.front import FrontLine
 from edge.front.program import FrontError, check, find_kamailio, kamailio_arguments
 from edge.front.rpc import Rpc, RpcError, RpcRefusedError
 from edge.front.settings import fronted_settings, is_fronted
-from edge.front.users import digest_users, ha1
+from edge.front.users import digest_users, front_realm, ha1
 from edge.pool import Pool
 from edge.ua.messages import UaReady
 from edge.ua.proxied import true_source
@@ -151,13 +151,17 @@ def test_while_closed_nobody_is_let_in() -> None:
     [
         ("", ("accept", False)),
         ("trunks: {a: {sources: 198.51.100.1}}\n", ("forbid", False)),
-        ("trunks: {a: {digest: {username: u, password: p}}}\n", ("forbid", True)),
+        ("trunks: {a: {digest: {username: u, password: p}}}\n", ("forbid", False)),
+        (
+            "trunks: {a: {register: {username: u, password: p}, servers: a.example}}\n",
+            ("forbid", True),
+        ),
         ("trunks: {a: {sources: 198.51.100.1}}\nsip: {X, unknown_source: drop}\n", ("drop", False)),
         ("sip: {X, unknown_source: forbid}\n", ("forbid", False)),
     ],
 )
 def test_strangers_get_what_the_policy_says(more: str, expected: tuple[str, bool]) -> None:
-    """Unsaid, they are taken while there is no trunk; passwords are control's to judge."""
+    """Unsaid, they are taken while there is no trunk; tokens are control's to judge."""
     base = BASE
     if "X" in more:
         base = BASE.replace("sip: {address: 192.0.2.10, front: kamailio}\n", "")
@@ -218,7 +222,7 @@ def test_the_digest_secret_is_that_of_the_rfc() -> None:
 
 
 def test_phones_and_registering_trunks_have_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By digest user; a trunk that does not register here is control's, a lost secret nobody's."""
+    """By digest user, in one realm; a trunk with addresses is control's, a lost secret nobody's."""
     monkeypatch.setenv("ANNA", "one")
     monkeypatch.delenv("BERT", raising=False)
     more = """\
@@ -228,13 +232,18 @@ phones:
   carl: {username: c-7, password: three}
 trunks:
   pbx: {digest: {username: pbx, password: x, realm: house, accept_register: true}}
-  line: {digest: {username: line, password: x}}
+  line: {digest: {username: line, password: x}, full: {status: 486}}
+  both: {digest: {username: both, password: x}, sources: 198.51.100.1}
 """
-    users = digest_users(config(more))
-    assert sorted(users) == ["anna", "c-7", "pbx"]
-    assert users["anna"].ha1 == ha1("anna", "cordboard", "one")
+    loaded = config(more)
+    users = digest_users(loaded)
+    assert sorted(users) == ["anna", "c-7", "line", "pbx"]
+    assert front_realm(loaded) == "house"
+    assert users["anna"].ha1 == ha1("anna", "house", "one")
     assert (users["c-7"].identity, users["c-7"].address) == ("phone:carl", "carl")
-    assert (users["pbx"].realm, users["pbx"].identity) == ("house", "trunk:pbx")
+    assert (users["pbx"].identity, users["pbx"].address) == ("trunk:pbx", "pbx")
+    assert (users["line"].address, users["line"].refusal) == ("", "486/-")
+    assert front_realm(config()) == "cordboard"
 
 
 # ------------------------------------------------------------ the command socket

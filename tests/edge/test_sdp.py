@@ -13,6 +13,7 @@ from edge.sdp import (
     check_offer,
     decline,
     describe,
+    hide_ip6,
     parse,
     rewrite,
 )
@@ -60,6 +61,18 @@ def test_offer_lists_our_codecs_in_order() -> None:
     without = rewrite(PJSUA, LocalAudio("::1", 16_384, dtmf_payload_type=None), None)
     assert "telephone-event" not in without
     assert "c=IN IP6 ::1\r\n" in without
+
+
+def test_an_ip6_address_is_hidden_from_pjsip_and_read_again() -> None:
+    """c= holds a stand-in of IPv4 and the address an attribute, which counts for parse()."""
+    hidden = hide_ip6(rewrite(PJSUA, LocalAudio("2001:db8::7", 16_384), None))
+    assert "IP6" not in hidden
+    assert parse(hidden).audio().address == "2001:db8::7"
+    assert hide_ip6(rewrite(PJSUA, LOCAL, None)) == rewrite(PJSUA, LOCAL, None)
+    offer = _sdp("0", "c=IN IP4 192.0.2.6", "a=x-cordboard-ip6:2001:db8::9")
+    assert agreed(hidden, offer).remote_address == "2001:db8::9"
+    held = _sdp("0", "c=IN IP4 192.0.2.6", "a=x-cordboard-ip6:::")
+    assert agreed(hidden, held).direction is Direction.RECVONLY
 
 
 def test_other_sections_are_declined() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 import socket
@@ -100,6 +101,31 @@ def burst(method: str, count: int, port: int, address: str, seconds: float = 1.5
         return len(answered)
 
 
+def credentials(challenge: SipMessage, method: str, uri: str, user: str, password: str) -> str:
+    """Answer a digest challenge (RFC 7616, MD5, qop=auth)."""
+    proxy = challenge.status == 407
+    value = challenge.header("proxy-authenticate" if proxy else "www-authenticate")
+    realm = re.search(r'realm="([^"]*)"', value)
+    nonce = re.search(r'nonce="([^"]*)"', value)
+    assert realm is not None
+    assert nonce is not None
+    ha1 = _md5(f"{user}:{realm[1]}:{password}")
+    ha2 = _md5(f"{method}:{uri}")
+    qop = 'qop="auth"' in value or "qop=auth" in value
+    middle = ":00000001:c0ffee:auth:" if qop else ":"
+    response = _md5(f"{ha1}:{nonce[1]}{middle}{ha2}")
+    name = "Proxy-Authorization" if proxy else "Authorization"
+    more = ', qop=auth, nc=00000001, cnonce="c0ffee"' if qop else ""
+    return (
+        f'{name}: Digest username="{user}", realm="{realm[1]}", nonce="{nonce[1]}", '
+        f'uri="{uri}", response="{response}"{more}\r\n'
+    )
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 class TlsCaller:
     """A caller over one TLS connection of one protocol version.
 
@@ -107,19 +133,23 @@ class TlsCaller:
         port: of SIP over TLS.
         authority: certificate to trust.
         version: the only one that is offered.
+        host: to connect to.
     """
 
-    def __init__(self, port: int, authority: str, version: ssl.TLSVersion) -> None:
+    def __init__(
+        self, port: int, authority: str, version: ssl.TLSVersion, host: str = "127.0.0.1"
+    ) -> None:
         context = ssl.create_default_context(cafile=authority)
         context.minimum_version = context.maximum_version = version
-        plain = socket.create_connection(("127.0.0.1", port), 5)
-        self._stream = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        plain = socket.create_connection((host, port), 5)
+        shown = f"[{host}]" if ":" in host else host
+        self._stream = context.wrap_socket(plain, server_hostname=host)
         self._stream.settimeout(5)
         self._buffer = b""
         self._port = port
         self._call_id = f"tls-{random.randrange(1 << 40):x}"
-        self._to = f"<sip:100@127.0.0.1:{port}>"
-        self._target = f"sip:100@127.0.0.1:{port};transport=tls"
+        self._to = f"<sip:100@{shown}:{port}>"
+        self._target = f"sip:100@{shown}:{port};transport=tls"
         self._routes: list[str] = []
         self.version = self._stream.version()
 
@@ -129,7 +159,8 @@ class TlsCaller:
 
     def request(self, method: str, number: int, body: str = "") -> None:
         """Send a request of the one call."""
-        own = "{}:{}".format(*self._stream.getsockname()[:2])
+        address, own_port = self._stream.getsockname()[:2]
+        own = f"[{address}]:{own_port}" if ":" in address else f"{address}:{own_port}"
         lines = [
             f"{method} {self._target} SIP/2.0",
             f"Via: SIP/2.0/TLS {own};branch=z9hG4bK{method}{number}{self._call_id};rport",
@@ -160,9 +191,9 @@ class TlsCaller:
             if message.status >= 200:
                 return message
 
-    def call(self) -> SipMessage:
+    def call(self, sdp: str = SDP) -> SipMessage:
         """INVITE and ACK; return the final answer."""
-        self.request("INVITE", 1, SDP)
+        self.request("INVITE", 1, sdp)
         answer = self.answer()
         self._to = answer.header("to")
         if contact := re.search(r"<([^>]+)>", answer.header("contact")):

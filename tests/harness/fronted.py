@@ -39,6 +39,7 @@ class FrontedService:
         more: further top-level YAML.
         front: further fields of the ``front`` section, as YAML.
         dialplan: the rules, as YAML.
+        address: where SIP is heard.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FrontedService:
         more: str = "",
         front: str = "",
         dialplan: str = "  - announce: tone.wav\n",
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.host = "127.0.0.1"
@@ -66,7 +68,7 @@ class FrontedService:
         self.config.write_text(
             f"home: {folder}\n"
             "run_dir: run\n"
-            f"sip: {{address: {self.host}, udp_port: {self.port}, tcp_port: {self.port}, "
+            f'sip: {{address: "{address}", udp_port: {self.port}, tcp_port: {self.port}, '
             "front: kamailio}\n"
             f"front: {{worker_port: {self.worker_port}, tls_port: {self.tls_port}, "
             f"tls_certificate: cert.pem, tls_key: key.pem{front}}}\n"
@@ -168,7 +170,7 @@ def _make_certificate(folder: Path) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
          "-nodes", "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,IP:::1"],
         check=True, capture_output=True,
     )  # fmt: skip
 

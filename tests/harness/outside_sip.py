@@ -11,6 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _token() -> str:
     return f"{random.randrange(1 << 48):012x}"
 
@@ -80,7 +84,7 @@ def sdp_audio(body: str) -> tuple[str, int, list[int], str]:
         raise ValueError("no audio in the SDP")
     first = media.split("\n", 1)[0].split()
     media = media.split("\nm=")[0]
-    addresses = re.findall(r"c=IN IP4 (\S+)", media) or re.findall(r"c=IN IP4 (\S+)", session)
+    addresses = re.findall(r"c=IN IP[46] (\S+)", media) or re.findall(r"c=IN IP[46] (\S+)", session)
     found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", media, re.MULTILINE)
     return (
         addresses[0],
@@ -127,7 +131,8 @@ class OutsideDialog:
 
     def __post_init__(self) -> None:
         """Open the socket and begin to listen."""
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        six = ":" in self.dialled.local_address
+        self._socket = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((self.dialled.local_address, self.dialled.local_port))
         self._socket.settimeout(0.1)
         self.port = self._socket.getsockname()[1]
@@ -202,16 +207,19 @@ class OutsideDialog:
     # ------------------------------------------------------------ inside
 
     def _peer(self) -> str:
-        return f"{self.dialled.host}:{self.dialled.port}"
+        return f"{_bracketed(self.dialled.host)}:{self.dialled.port}"
 
     def _contact(self) -> str:
-        return f"sip:{self.dialled.caller}@{self.dialled.local_address}:{self.port}"
+        return f"sip:{self.dialled.caller}@{self._own()}"
+
+    def _own(self) -> str:
+        return f"{_bracketed(self.dialled.local_address)}:{self.port}"
 
     def _request(self, method: str, target: str, cseq: int, branch: str, body: str = "") -> str:
         to_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         lines = [
             f"{method} {target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.dialled.local_address}:{self.port};branch={branch};rport",
+            f"Via: SIP/2.0/UDP {self._own()};branch={branch};rport",
             "Max-Forwards: 70",
             f"From: <{self._contact()}>;tag={self.local_tag}",
             f"To: <sip:{self.dialled.number}@{self._peer()}>{to_tag}",

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.front_caller import SDP, TlsCaller, ask, burst, many
+from tests.harness.front_caller import SDP, TlsCaller, ask, burst, credentials, many
 from tests.harness.fronted import STRANGER_ADDRESS, TRUNK_ADDRESS, FrontedService
 from tests.harness.outside_sip import SipMessage
 
@@ -49,31 +47,6 @@ def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontedService
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
-
-
-def credentials(challenge: SipMessage, method: str, uri: str, user: str, password: str) -> str:
-    """Answer a digest challenge (RFC 7616, MD5, qop=auth)."""
-    proxy = challenge.status == 407
-    value = challenge.header("proxy-authenticate" if proxy else "www-authenticate")
-    realm = re.search(r'realm="([^"]*)"', value)
-    nonce = re.search(r'nonce="([^"]*)"', value)
-    assert realm is not None
-    assert nonce is not None
-    ha1 = _md5(f"{user}:{realm[1]}:{password}")
-    ha2 = _md5(f"{method}:{uri}")
-    qop = 'qop="auth"' in value or "qop=auth" in value
-    middle = ":00000001:c0ffee:auth:" if qop else ":"
-    response = _md5(f"{ha1}:{nonce[1]}{middle}{ha2}")
-    name = "Proxy-Authorization" if proxy else "Authorization"
-    more = ', qop=auth, nc=00000001, cnonce="c0ffee"' if qop else ""
-    return (
-        f'{name}: Digest username="{user}", realm="{realm[1]}", nonce="{nonce[1]}", '
-        f'uri="{uri}", response="{response}"{more}\r\n'
-    )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def register(
@@ -191,8 +164,11 @@ def test_a_scanner_gets_nothing(fronted: FrontedService) -> None:
 
 
 def test_other_methods_are_refused(fronted: FrontedService) -> None:
-    """MESSAGE, SUBSCRIBE and PUBLISH outside of calls get 405 with Allow."""
-    for method in ("MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"):
+    """MESSAGE, PUBLISH and REFER outside of calls get 405 with Allow, SUBSCRIBE 489."""
+    asked = ask("SUBSCRIBE", fronted.port, TRUNK_ADDRESS)
+    assert asked is not None
+    assert asked.status == 489
+    for method in ("MESSAGE", "PUBLISH", "REFER"):
         answer = ask(method, fronted.port, TRUNK_ADDRESS)
         assert answer is not None
         assert answer.status == 405

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class Row:
     """All lines are taken when it runs."""
     check: Check | None = None
     """Further assertions on the outcome and on the call record (None where there is none)."""
+    front_log: str = ""
+    """What Kamailio must have logged, where it answers instead of a worker."""
+    why: str = ""
+    """Why the answer through Kamailio is another one by design, in one line."""
 
     @property
     def path(self) -> Path:
@@ -176,3 +180,27 @@ def _rows() -> list[Row]:
 
 
 ROWS = _rows()
+
+_THROUGH_FRONT: dict[str, dict[str, Any]] = {
+    "uac_max_forwards_0": {
+        "scenario": "front_max_forwards_0",
+        "why": "the front is a proxy, which passes nothing on with 0 hops left (RFC 3261 16.3)",
+    },
+    "uac_register": {
+        "scenario": "front_register",
+        "why": "the front is a registrar for desk phones and trunks and asks for the password",
+    },
+    "uac_full_503": {
+        "check": None,
+        "front_log": "call_refused source=127.0.0.1 status=503",
+        "why": "the front refuses by itself: its log line stands for the call record",
+    },
+}
+
+
+def _through_front() -> list[Row]:
+    return [replace(row, **_THROUGH_FRONT.get(row.name, {})) for row in ROWS]
+
+
+FRONT_ROWS = _through_front()
+"""The same rows through Kamailio; those that it answers by itself have an answer of its own."""

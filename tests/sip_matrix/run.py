@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edge.front.settings import fronted_settings
 from edge.ua.messages import UaDial, UaHangup, UaSettings
 from tests.edge.ua.ua_peer import WorkerProcess
-from tests.sip_matrix.rows import ROWS, SCENARIOS, Outcome, Row
+from tests.sip_matrix.rows import FRONT_ROWS, ROWS, SCENARIOS, Outcome, Row
 from tests.sip_matrix.service import SipService
 
 _RECEIVED = re.compile(r"message received \[?\d+\]? bytes ?:\n\n(\S+) (\S+)")
@@ -24,6 +26,11 @@ _PATIENT_SIPP_PORTS = itertools.count(31_900, 2)
 _PATIENT_RTP_PORTS = itertools.count(31_600, 8)
 _WORKER_PORTS = itertools.count(31_800, 2)
 _QUICK_S, _PATIENT_S = 8, 110
+LINES_WITHOUT_FRONT = 3
+LINES = 8
+"""Through Kamailio: two workers of the packaged build."""
+_FIRST_PLACE = 50
+"""Of workers that the test drives behind the service's Kamailio; control's begin with 0."""
 
 
 class Matrix:
@@ -32,11 +39,14 @@ class Matrix:
     Args:
         folder: for configurations, logs and SIPp's traces.
         target: ``host:port`` that calls in go to instead of a service of our own.
+        fronted: calls in and out go through Kamailio.
     """
 
-    def __init__(self, folder: Path, target: str | None = None) -> None:
+    def __init__(self, folder: Path, target: str | None = None, *, fronted: bool = False) -> None:
         self._folder = folder
         self._target = target
+        self._fronted = fronted
+        self._places = itertools.count(_FIRST_PLACE)
         self._services: dict[str, SipService] = {}
         self._worker: WorkerProcess | None = None
         self._patient: dict[str, threading.Thread] = {}
@@ -82,7 +92,10 @@ class Matrix:
             first = 31_000 + 10 * len(self._services)
             rtp = 31_200 + 40 * len(self._services)
             ports = (first, first + 9)
-            service = SipService(folder, ports, (rtp, rtp + 39), host=host)
+            lines = f", calls: {LINES}" if self._fronted else ""
+            service = SipService(
+                folder, ports, (rtp, rtp + 39), limits=lines, host=host, fronted=self._fronted
+            )
             service.start()
             self._services[key] = service
         return self._services[key]
@@ -100,6 +113,8 @@ class Matrix:
         _judge(row, outcome)
         if row.check is not None and service is not None:
             row.check(outcome, _record(service, outcome.sip_call_id))
+        if row.front_log and service is not None:
+            assert row.front_log in service.front_log(), f"{row.front_log}: not in the front's log"
         return outcome
 
     def _run_patient(self, row: Row) -> None:
@@ -111,7 +126,7 @@ class Matrix:
                 finally:
                     worker.stop()
             else:
-                target = self._target or self._services["patient"].target
+                target = self._target or self.service(name="patient").target
                 outcome = self._call(row, target, _PATIENT_S)
                 _judge(row, outcome)
             self._results[row.name] = outcome
@@ -125,7 +140,8 @@ class Matrix:
     def _fill(self, target: str) -> subprocess.Popen[bytes]:
         folder = self._folder / "filling"
         folder.mkdir(exist_ok=True)
-        command = ["sipp", target, "-sf", str(SCENARIOS / "uac_long_call.xml"), "-m", "3"]
+        lines = LINES if self._fronted else LINES_WITHOUT_FRONT
+        command = ["sipp", target, "-sf", str(SCENARIOS / "uac_long_call.xml"), "-m", str(lines)]
         command += ["-r", "30", "-d", "1500", "-i", "127.0.0.1", "-p", str(next(_SIPP_PORTS))]
         command += ["-mp", str(next(_RTP_PORTS)), "-nostdin", "-timeout", "10s"]
         process = subprocess.Popen(
@@ -175,9 +191,21 @@ class Matrix:
         return self._worker
 
     def _new_worker(self) -> WorkerProcess:
+        if self._fronted:
+            return self._worker_behind_front(self.service())
         port = next(_WORKER_PORTS)
         worker = WorkerProcess(UaSettings("127.0.0.1", udp_port=port, tcp_port=port))
         worker.ready()
+        return worker
+
+    def _worker_behind_front(self, service: SipService) -> WorkerProcess:
+        place = next(self._places)
+        settings = fronted_settings(service.config)
+        worker = WorkerProcess(
+            replace(settings, callers=0, contact=settings.contact.format(place=place))
+        )
+        uri = f"sip:127.0.0.1:{worker.ready().udp_port}"
+        service.tell_front("htable.sets", "uri", str(place), uri)
         return worker
 
     def _stop_worker(self) -> None:
@@ -251,11 +279,19 @@ def _wait_bound(port: int, transport: str) -> None:
         time.sleep(0.01)
 
 
-def open_matrix(folder: Path, rows: list[Row] | None = None, target: str | None = None) -> Matrix:
+def open_matrix(
+    folder: Path,
+    rows: list[Row] | None = None,
+    target: str | None = None,
+    *,
+    fronted: bool = False,
+) -> Matrix:
     """Return a matrix whose patient rows are under way."""
-    matrix = Matrix(folder, target)
-    patient = [row for row in rows or ROWS if row.patient]
+    matrix = Matrix(folder, target, fronted=fronted)
+    patient = [row for row in rows or (FRONT_ROWS if fronted else ROWS) if row.patient]
     if target is None and any(not row.outbound for row in patient):
         matrix.service(name="patient")
+    if fronted:
+        matrix.service()
     matrix.begin_patient(patient)
     return matrix

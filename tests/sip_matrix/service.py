@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from edge.front.addresses import rpc_socket
 from media.config.load import load_config
 from media.link import Link
 from media.messages import (
@@ -93,7 +96,8 @@ class SipService:
         limits: fields of the ``limits`` section, as YAML.
         host: address of SIP and RTP.
         agent: in the agent process's place.
-        more: further sections, as YAML.
+        fronted: Kamailio takes the SIP port and stands before the workers.
+        more: further top-level YAML.
     """
 
     def __init__(
@@ -105,11 +109,21 @@ class SipService:
         limits: str = "",
         host: str = "127.0.0.1",
         agent: ScriptedAgent | None = None,
+        *,
+        fronted: bool = False,
         more: str = "",
     ) -> None:
         self.folder = folder
         self.host = host
         self.port = free_port(*sip_ports)
+        self.fronted = fronted
+        if fronted:
+            worker_port = free_port(self.port + 1, sip_ports[1])
+            sip += ", front: kamailio"
+            more += f"front: {{worker_port: {worker_port}}}\n"
+            # a carrier's repetitions are no flood; a stranger's would be
+            trunk = "{sources: [127.0.0.1], codecs: [PCMU, PCMA]}"
+            more += f"trunks: {{carrier: {trunk}}}\n" if "trunks" not in more else ""
         self.agent = agent or ScriptedAgent()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -127,7 +141,7 @@ class SipService:
             'storage: {url: "sqlite:///calls.db"}\n'
             "log: {format: json, level: info}\n"
             "agents: {desk: {greeting: Hello., instructions: Be brief.}}\n"
-            "dialplan: [{agent: desk}]\n" + more
+            f"dialplan: [{{agent: desk}}]\n{more}"
         )
         self.config_path = config
         self.config = load_config(config)
@@ -143,7 +157,7 @@ class SipService:
         self._thread.start()
         started = self.agent.start(socket_address(self.config, "agent"))
         asyncio.run_coroutine_threadsafe(started, self._loop).result(5)
-        for module in ("media", "edge"):
+        for module in ("media", *(["edge.front"] if self.fronted else []), "edge"):
             with (self.folder / f"{module}.log").open("wb") as log:
                 self._processes.append(
                     subprocess.Popen(
@@ -155,9 +169,32 @@ class SipService:
                     )
                 )
         done = cordboard("status", "--config", str(self.config_path), "--wait", "30")
-        if done.returncode:
-            self.stop()
-            raise AssertionError(done.stdout + done.stderr + self.log_text())
+        if done.returncode == 0 and self._all_lines_up(30):
+            return
+        self.stop()
+        raise AssertionError(done.stdout + done.stderr + self.log_text())
+
+    def _all_lines_up(self, timeout_s: float) -> bool:
+        wanted = self.config.limits.calls
+        deadline = time.monotonic() + timeout_s
+        while wanted is not None and time.monotonic() < deadline:
+            done = cordboard("status", "--config", str(self.config_path), "--json")
+            if json.loads(done.stdout).get("limit") == wanted:
+                return True
+            time.sleep(0.2)
+        return wanted is None
+
+    def tell_front(self, method: str, *parameters: str | int) -> None:
+        """Have Kamailio carry out a command, beside control's."""
+        own = self.folder / "test.ctl"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as here:
+            here.bind(str(own))
+            here.settimeout(5)
+            body = {"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": 1}
+            here.sendto(json.dumps(body).encode(), str(rpc_socket(self.config)))
+            answer = json.loads(here.recv(65_535))
+        own.unlink()
+        assert "error" not in answer, answer
 
     def stop(self) -> None:
         """Stop everything; fail where a process did not end well."""
@@ -178,6 +215,10 @@ class SipService:
     def log_text(self) -> str:
         """Return what edge and its workers logged."""
         return (self.folder / "edge.log").read_text(errors="replace")
+
+    def front_log(self) -> str:
+        """Return what Kamailio logged."""
+        return (self.folder / "edge.front.log").read_text(errors="replace")
 
     def worker_pid(self) -> int:
         """Return the pid of the UA worker."""

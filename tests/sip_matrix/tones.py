@@ -116,9 +116,14 @@ class ToneAgent(ScriptedAgent):
 
 
 class ToneCaller:
-    """RTP of a caller: a tone every 20 ms, and what comes back."""
+    """RTP of a caller: a tone every 20 ms, and what comes back.
 
-    def __init__(self) -> None:
+    Args:
+        address: of ours.
+    """
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.payload_type = 0
         self.sending = True
         self.target: tuple[str, int] | None = None
@@ -163,12 +168,12 @@ class ToneCaller:
         self._thread.join(1)
         self._socket.close()
 
-    @staticmethod
-    def _open_socket() -> socket.socket:
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def _open_socket(self) -> socket.socket:
+        six = ":" in self.address
+        opened = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
         for port in range(31_640, 31_699, 2):
             try:
-                opened.bind(("127.0.0.1", port))
+                opened.bind((self.address, port))
             except OSError:
                 continue
             opened.settimeout(0.002)

@@ -28,6 +28,7 @@ class Carrier:
     """
 
     port: int = 0
+    host: str = "127.0.0.1"
     status: int = 200
     """Final answer to INVITE."""
     ring: bool = True
@@ -46,13 +47,15 @@ class Carrier:
     """Given: answers a=crypto with these keys and talks SRTP."""
     hz: int = 440
     requests: list[SipMessage] = field(default_factory=list)
+    answers: list[SipMessage] = field(default_factory=list)
+    """Responses to what :meth:`ask` sent."""
     digits: list[int] = field(default_factory=list)
     heard: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin to listen."""
-        self._sip = _bound(self.port)
-        self._rtp = _bound(0)
+        self._sip = _bound(self.host, self.port)
+        self._rtp = _bound(self.host, 0)
         self.port = self._sip.getsockname()[1]
         self._peer: tuple[str, int] | None = None
         self._contact: dict[str, str] = {}
@@ -63,6 +66,10 @@ class Carrier:
         ]
         for each in self._threads:
             each.start()
+
+    @property
+    def _own(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def close(self) -> None:
         """Stop."""
@@ -90,6 +97,37 @@ class Carrier:
             time.sleep(0.01)
         return self.seen(method)[count - 1]
 
+    def ask(self, method: str, uri: str, target: int, *more: str, body: str = "") -> SipMessage:
+        """Send a request outside of calls to a port of loopback; return the final answer.
+
+        Args:
+            method: of the request.
+            uri: Request-URI and To.
+            target: port of 127.0.0.1.
+            more: further headers.
+            body: SDP.
+        """
+        token = f"{time.monotonic_ns()}"
+        own = self._own
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{token};rport",
+            f"From: <sip:carrier@{own}>;tag={token}",
+            f"To: <{uri}>",
+            f"Call-ID: {token}",
+            f"CSeq: 1 {method}",
+            "Max-Forwards: 70",
+            *more,
+        ]
+        self._send(lines, ("::1" if ":" in self.host else "127.0.0.1", target), body)
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            for each in list(self.answers):
+                if each.header("call-id") == token and each.status >= 200:
+                    return each
+            time.sleep(0.01)
+        raise AssertionError(f"no answer to {method} {uri}")
+
     def hang_up(self) -> None:
         """End the last call that was answered."""
         invite, address = list(self._dialogs.values())[-1]
@@ -98,7 +136,7 @@ class Carrier:
         self._send(
             [
                 f"BYE {target[1]} SIP/2.0",
-                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{time.monotonic_ns()}",
+                f"Via: SIP/2.0/UDP {self._own};branch=z9hG4bK{time.monotonic_ns()}",
                 f"From: {invite.header('to')};tag=carrier",
                 f"To: {invite.header('from')}",
                 f"Call-ID: {invite.header('call-id')}",
@@ -122,6 +160,7 @@ class Carrier:
             except (TimeoutError, ValueError):
                 continue
             if message.status:
+                self.answers.append(message)
                 continue
             again = any(each.headers == message.headers for each in self.requests)
             self.requests.append(message)
@@ -201,7 +240,8 @@ class Carrier:
         lines += [f"To: {to}" if "tag=" in to or status == 100 else f"To: {to};tag=carrier"]
         lines += [f"Call-ID: {request.header('call-id')}", f"CSeq: {request.header('cseq')}"]
         if request.method == "INVITE" and status < 300:
-            lines.append(f"Contact: <sip:carrier@127.0.0.1:{self.port}>")
+            lines.append(f"Contact: <sip:carrier@{self._own}>")
+            lines += [f"Record-Route: {each}" for each in request.all("record-route")]
         self._send([*lines, *(more or [])], address, sdp)
 
     def _send(self, lines: list[str], address: tuple[str, int], body: str = "") -> None:
@@ -210,8 +250,9 @@ class Carrier:
         self._sip.sendto(text.encode(), address)
 
     def _sdp(self) -> str:
+        at = f"IN IP{6 if ':' in self.host else 4} {self.host}"
         return (
-            "v=0\r\no=carrier 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"v=0\r\no=carrier 1 1 {at}\r\ns=-\r\nc={at}\r\nt=0 0\r\n"
             f"m=audio {self._rtp.getsockname()[1]} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
             "a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
         )
@@ -254,8 +295,8 @@ def strongest_hz(frames: list[np.ndarray]) -> int:
     return int(np.argmax(spectrum)) * 8_000 // len(samples)
 
 
-def _bound(port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", port))
+def _bound(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((host, port))
     made.settimeout(0.1)
     return made
