@@ -110,7 +110,7 @@ class _Surprises:
     def of(self, rule: Rule, near: int) -> Iterator[tuple[Rule, str]]:
         """Yield each rule that crosses this one, with a number both take."""
         near &= ~self._alike.get(_action_key(rule.config), 0)
-        if not near:
+        if not near or self._pairs < 0:
             return
         plain = self._reach.called.containing(rule.called, near)
         plain |= self._reach.called.contained(rule.called, near)

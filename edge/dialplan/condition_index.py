@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.dialplan.bits import bits_of
 from edge.dialplan.cell import Cell
 
+_MOST_PARTS = 2_000
+"""Parts of a header's value that are looked up; of a longer one every text is tried."""
+
 
 class ConditionIndex:
     """What every rule asks for apart from numbers.
@@ -38,18 +41,16 @@ class ConditionIndex:
         self._conditions = {key: bits_of(rules, count) for key, rules in conditions.items()}
         self._headers: dict[str, int] = {}
         self._starred: dict[str, int] = {}
-        self._ends: dict[tuple[str, bool, str], int] = {}
-        """By header, whether it is the end, and text: what is before the first or after the last
-        star."""
-        self._longest_end = 0
+        self._parts: dict[tuple[str, str], int] = {}
+        """By header and the longest of the parts that stars part."""
+        self._lengths: dict[str, set[int]] = {}
         for (name, text), bits in self._conditions.items():
             self._headers[name] = self._headers.get(name, 0) | bits
             if "*" in text:
                 self._starred[name] = self._starred.get(name, 0) | bits
-                begins, ends = text.partition("*")[0], text.rpartition("*")[2]
-                key = (name, not begins, begins or ends)
-                self._ends[key] = self._ends.get(key, 0) | bits
-                self._longest_end = max(self._longest_end, len(key[2]))
+                part = max(text.split("*"), key=len)
+                self._parts[name, part] = self._parts.get((name, part), 0) | bits
+                self._lengths.setdefault(name, set()).add(len(part))
         self._any_header = _union(self._headers.values())
         self._lows = _Bounds([cell.load_low for cell in cells])
         self._highs = _Bounds([cell.load_high for cell in cells])
@@ -147,12 +148,14 @@ class ConditionIndex:
         return bits & self._lows.up_to(cell.load_low) & self._highs.at_least(cell.load_high)
 
     def _possible(self, name: str, value: str) -> int:
-        """Return the rules whose text for a header is a value, or begins or ends like it."""
+        """Return the rules whose text for a header is a value, or has its longest part there."""
         found = self._conditions.get((name, value), 0)
-        if name in self._starred:
-            for length in range(min(len(value), self._longest_end) + 1):
-                found |= self._ends.get((name, False, value[:length]), 0)
-                found |= self._ends.get((name, True, value[len(value) - length :]), 0)
+        lengths = self._lengths.get(name, ())
+        if len(value) * len(lengths) > _MOST_PARTS:
+            return found | self._starred[name]
+        for length in lengths:
+            for at in range(len(value) - length + 1):
+                found |= self._parts.get((name, value[at : at + length]), 0)
         return found
 
     def _fitting(self, name: str, value: str) -> int:

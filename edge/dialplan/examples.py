@@ -4,72 +4,47 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 
 from edge.dialplan.cell import Cell
 from edge.dialplan.condition_index import ConditionIndex
-from edge.dialplan.rule import Rule
 from media.config.pattern import DIGITS, Word
 
-_NOBODY = "anonymous"
 _ELSEWHERE = ""
 """A trunk that no rule names."""
 _WORDS = 6
-_CALLERS = 2
 _TRUNKS = 4
-_MOST = 32
 _LONGER = "00000000000000000000"
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One call that a rule takes."""
+def example_numbers(words: Sequence[Word], seed: int) -> list[str]:
+    """Return numbers of some words: from the middle, both ends, and longer than most.
 
-    called: str
-    caller: str
-    trunk: str
-    percent: int
-    headers: dict[str, str]
-    cell: Cell
-    rest_open: bool
-    """Whether the hours that the rule does not speak of are open."""
-
-    def others(self, conditions: ConditionIndex) -> int:
-        """Return the rules that this call's trunk, load, headers and hours do not rule out."""
-        hours = conditions.at_hours(self.cell.open, self.cell.closed, rest_open=self.rest_open)
-        return hours & conditions.point(self.trunk, self.percent, self.headers)
-
-
-def examples(rule: Rule) -> Iterator[Example]:
-    """Yield calls that the rule takes, if no earlier one does."""
-    return islice(_examples(rule), _MOST)
-
-
-def _examples(rule: Rule) -> Iterator[Example]:
-    cell = rule.cell
-    headers = {name: text.replace("*", "~") for name, text in cell.headers}
-    called = _numbers(rule.called, rule.index)
-    callers = _numbers(rule.caller, rule.index)[:_CALLERS] or [_NOBODY]
-    trunks = sorted(cell.trunks)[:_TRUNKS] if cell.trunks is not None else [_ELSEWHERE]
-    for number in called or ["100", "+4930123456789"]:
-        for caller in callers:
-            for trunk in trunks:
-                for rest_open in (False, True):
-                    for percent in (cell.load_low, cell.load_high - 1):
-                        yield Example(number, caller, trunk, percent, headers, cell, rest_open)
-
-
-def _numbers(words: Sequence[Word], seed: int) -> list[str]:
-    """Return numbers of the first words: something from the middle, both ends, and longer ones."""
+    Args:
+        words: not empty.
+        seed: which of the middle.
+    """
     found: list[str] = []
-    for word in words if len(words) <= _WORDS else (*words[:_WORDS // 2], *words[-_WORDS // 2 :]):
+    few = words if len(words) <= _WORDS else (*words[: _WORDS // 2], *words[-_WORDS // 2 :])
+    for word in few:
         rows = [_sorted(each) for each in word.sets]
-        middle = "".join(row[(seed * 7 + at * 3) % len(row)] for at, row in enumerate(rows))
-        first, last = "".join(row[0] for row in rows), "".join(row[-1] for row in rows)
+        middle = "".join([row[(seed * 7 + at * 3) % len(row)] for at, row in enumerate(rows)])
         found += [middle + _LONGER, middle] if word.open else [middle]
-        found += [last, first]
+        if word is words[0]:
+            found.append("".join([row[0] for row in rows]))
+        if word is words[-1]:
+            found.append("".join([row[-1] for row in rows]))
     return list(dict.fromkeys(found))
+
+
+def others_at(cell: Cell, conditions: ConditionIndex) -> Iterator[int]:
+    """Yield, for calls that differ in trunk, hours and load, which rules are not ruled out."""
+    headers = {name: text.replace("*", "~") for name, text in cell.headers}
+    trunks = sorted(cell.trunks)[:_TRUNKS] if cell.trunks is not None else [_ELSEWHERE]
+    for rest_open in (False, True):
+        hours = conditions.at_hours(cell.open, cell.closed, rest_open=rest_open)
+        for trunk in trunks:
+            for percent in (cell.load_low, cell.load_high - 1):
+                yield hours & conditions.point(trunk, percent, headers)
 
 
 @functools.lru_cache(maxsize=4_096)

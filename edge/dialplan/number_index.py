@@ -17,9 +17,7 @@ from edge.dialplan.coverage import EVERYTHING, left_over
 from media.config.pattern import Word
 
 FEW = 8
-"""So many words with one literal beginning are looked at one by one."""
 LAYERS = 12
-"""Most words of one rule that are kept as bits."""
 
 
 class Layer:
@@ -130,9 +128,13 @@ class NumberIndex:
 
     Args:
         words: one entry for each rule; an empty one takes every number.
+        few: so many words with one literal beginning are looked at one by one.
+        layers: words of one rule that are kept as bits at most.
     """
 
-    def __init__(self, words: Sequence[Sequence[Word]]) -> None:
+    def __init__(
+        self, words: Sequence[Sequence[Word]], few: int = FEW, layers: int = LAYERS
+    ) -> None:
         count = len(words)
         self.every = bits_of((at for at, each in enumerate(words) if not each), count)
         """Rules that take every number by not asking."""
@@ -141,7 +143,7 @@ class NumberIndex:
         for rule, each in enumerate(words):
             for word in each:
                 self._by_prefix.setdefault(word.literal_prefix(), []).append((rule, word))
-        self.layers = [Layer(each, count) for each in self._take_crowded(count)]
+        self.layers = [Layer(each, count) for each in self._take_crowded(count, few, layers)]
         self._longest = max(map(len, self._by_prefix), default=-1)
         self._single: dict[int, list[Word]] = {}
         """By rule: the words that are in no layer."""
@@ -150,18 +152,18 @@ class NumberIndex:
                 self._single.setdefault(rule, []).append(word)
         self._around = [Layer(each, count) for each in _around(words)]
 
-    def _take_crowded(self, count: int) -> list[list[tuple[int, Word]]]:
+    def _take_crowded(self, count: int, few: int, most: int) -> list[list[tuple[int, Word]]]:
         """Move the words whose beginning many share into layers, shortest beginnings first."""
         layers: list[list[tuple[int, Word]]] = []
         used = [0] * count
         for prefix in sorted(self._by_prefix, key=len):
             found = self._by_prefix[prefix]
-            if len(found) <= FEW:
+            if len(found) <= few:
                 continue
             left = []
             for rule, word in found:
                 at = used[rule]
-                if at == LAYERS:
+                if at == most:
                     left.append((rule, word))
                     continue
                 used[rule] += 1
@@ -207,7 +209,10 @@ class NumberIndex:
         A rule of several words that only together take one of the words is not found.
         """
         every = bits & self.every
-        for word in words or EVERYTHING:
+        # the word that takes most is in the fewest others
+        for word in sorted(words or EVERYTHING, key=lambda each: len(each.literal_prefix())):
+            if bits == every:
+                break
             found = 0
             for layer in self.layers:
                 wanted = bits & layer.members & ~found
@@ -220,8 +225,8 @@ class NumberIndex:
         return bits
 
     def contained(self, words: Sequence[Word], bits: int) -> int:
-        """Return rules whose every number one of some words takes, not all where they have several."""
-        if not words:
+        """Return rules all of whose numbers one word takes; some of several words are missed."""
+        if not words or any(each.open and not each.sets for each in words):
             return bits
         bits &= ~self.every
         for layer in self._around:

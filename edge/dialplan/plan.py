@@ -1,7 +1,7 @@
 """Route a call: the first rule whose every condition holds takes it.
 
-Rules are indexed by every condition but hours (edge.dialplan.number_index, condition_index), so that
-a plan of ten thousand rules looks at few of them whatever they have in common.
+Rules are indexed by every condition but hours (edge.dialplan.number_index, condition_index): a plan
+of ten thousand rules looks at few of them whatever they have in common.
 """
 
 from __future__ import annotations

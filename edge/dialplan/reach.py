@@ -12,18 +12,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.dialplan.bits import ascending, bits_of, count_of, lowest
+from edge.dialplan.bits import ascending, bits_of, count_of
 from edge.dialplan.condition_index import ConditionIndex
 from edge.dialplan.coverage import EVERYTHING, left_over
 from edge.dialplan.covering import Covering, Spender, StepsSpentError
-from edge.dialplan.examples import Example, examples
-from edge.dialplan.number_index import NumberIndex
+from edge.dialplan.examples import example_numbers, others_at
+from edge.dialplan.number_index import FEW, NumberIndex
 from edge.dialplan.rule import Rule
 from media.config.pattern import Word
 
 _MOST_STEPS = 60_000
 """For all rules; a second's work."""
 _MOST_FOR_ONE = 6_000
+_CALLERS = 2
+_ANY_NUMBERS = ["100", "+4930123456789"]
+_ANY_CALLERS = ["anonymous"]
 _MOST_TO_THIN = 12
 """Covering rules that are tried one by one for being needed."""
 
@@ -44,11 +47,12 @@ class Reach:
     Args:
         rules: all of them.
         trunks: names of all trunks.
+        few: how many words are looked at one by one, see NumberIndex.
     """
 
-    def __init__(self, rules: Sequence[Rule], trunks: tuple[str, ...]) -> None:
-        self.called = NumberIndex([each.called for each in rules])
-        self.caller = NumberIndex([each.caller for each in rules])
+    def __init__(self, rules: Sequence[Rule], trunks: tuple[str, ...], few: int = FEW) -> None:
+        self.called = NumberIndex([each.called for each in rules], few)
+        self.caller = NumberIndex([each.caller for each in rules], few)
         self.conditions = ConditionIndex([each.cell for each in rules])
         self.undecided: list[Rule] = []
         """Rules that were given up on."""
@@ -64,17 +68,29 @@ class Reach:
         near = self.called.sharing(rule.called, near)
         near = self.caller.sharing(rule.caller, near)
         takers: tuple[Rule, ...] = ()
-        if near and not any(self._is_left(call, near) for call in examples(rule)):
+        if near and not self._has_example(rule, near):
             takers = self._takers(rule, near)
         if not takers:
             self._matching |= 1 << rule.index
         return Found(takers, near)
 
-    def _is_left(self, call: Example, near: int) -> bool:
-        near = self.called.point(call.called, near)
-        if near:
-            near &= call.others(self.conditions)
-        return not self.caller.point(call.caller, near)
+    def _has_example(self, rule: Rule, near: int) -> bool:
+        """Say whether a call was found that the rule takes and no earlier one does."""
+        anyway = self.conditions.containing(rule.cell, near)
+        elsewhere: list[int] | None = None
+        for number in example_numbers(rule.called, rule.index) or _ANY_NUMBERS:
+            taking = self.called.point(number, near)
+            for caller in example_numbers(rule.caller, rule.index)[:_CALLERS] or _ANY_CALLERS:
+                left = self.caller.point(caller, taking)
+                if not left:
+                    return True
+                if left & anyway:
+                    continue
+                if elsewhere is None:
+                    elsewhere = list(others_at(rule.cell, self.conditions))
+                if not all(left & each for each in elsewhere):
+                    return True
+        return False
 
     def _takers(self, rule: Rule, near: int) -> tuple[Rule, ...]:
         within = self.conditions.containing(rule.cell, near)
@@ -138,9 +154,7 @@ class Reach:
         return spend
 
 
-def _thinned(
-    used: int, by_cell: list[int], wanted: Sequence[Word], covering: Covering
-) -> int:
+def _thinned(used: int, by_cell: list[int], wanted: Sequence[Word], covering: Covering) -> int:
     """Return a part of some covering rules none of which can be spared."""
     for each in reversed(list(ascending(used))):
         fewer = used & ~(1 << each)

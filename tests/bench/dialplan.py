@@ -83,7 +83,8 @@ def _one_prefix(dice: random.Random, index: int) -> str:
 
 def _conditions(dice: random.Random, index: int) -> str:
     parts = [f"trunk: t{dice.randrange(TRUNKS)}", f"hours: h{dice.randrange(HOURS)}"]
-    parts.append(f"outside: h{dice.randrange(HOURS)}" if dice.random() < 0.3 else "called: '+4930*'")
+    shut = f"outside: h{dice.randrange(HOURS)}"
+    parts.append(shut if dice.random() < 0.3 else "called: '+4930*'")
     parts.append(f'headers: {{X-A: "{dice.randrange(200)}", X-B: "*{dice.randrange(30)}"}}')
     return ", ".join(parts) + f", load_at_least: {dice.randrange(90)}"
 
@@ -93,7 +94,7 @@ def _hours(dice: random.Random, index: int) -> str:
 
 
 def _headers(dice: random.Random, index: int) -> str:
-    return f'headers: {{X-A: "{dice.choice(["v", "v*", "*v"])}{index}"}}'
+    return f'headers: {{X-A: "{dice.choice(["v", "v*", "*v"])}{index}{dice.choice(["", "*"])}"}}'
 
 
 def _lists(dice: random.Random, index: int) -> str:
