@@ -48,8 +48,8 @@ def report(probed: TrunkProbed, trunk: TrunkConfig) -> str:
     servers = ", ".join(f'"{each}"' for each in trunk.servers)
     lines.append(f"    servers: [{servers}]")
     lines.append(f"    transport: {trunk.transport}")
-    bodies = [each.body for each in (*probed.calls, *probed.servers) if each.body.strip()]
-    lines += _codec_lines(bodies, bool(in_calls))
+    bodies = [*(each.body for each in probed.calls), *(each.body for each in probed.servers)]
+    lines += _codec_lines([each for each in bodies if each.strip()], bool(in_calls))
     lines.append(f"    session_timers: {{{_timers(probed.calls, supported)}}}")
     reliable = any(each.reliable for each in probed.calls)
     reliable = reliable or supported is None or "100rel" in supported
@@ -80,9 +80,8 @@ def _server_line(server: ServerProbed) -> str:
 
 
 def _call_lines(call: CallProbed) -> list[str]:
-    lines = [
-        f"# call of {call.number} over {call.server}: {call.sip_status} {call.reason}".rstrip()
-    ]
+    end = f"{call.sip_status} {call.reason}".strip()
+    lines = [f"# call of {call.number} over {call.server}: {end}"]
     if call.provisional:
         reliable = ", reliable (PRACK)" if call.reliable else ""
         shown = ", ".join(call.provisional)
