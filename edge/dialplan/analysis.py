@@ -11,6 +11,7 @@ other, trunks are compared by name, headers by their text, load by its bounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -56,7 +57,10 @@ def analyse(config: Config, reading: Reading) -> Analysis:
     lines = [reading.position(path)[0] for path in paths]
     reach = Reach(rules, tuple(config.trunks))
     surprises = _Surprises(reach, rules)
+    unclear = _with_flawed_matches(reading)
     for rule in rules:
+        if paths[rule.index] in unclear:
+            continue  # what it takes is not known: it must not seem to take everything
         found = reach.ask(rule)
         if found.takers:
             shown = _named(found.takers, lines)
@@ -82,6 +86,11 @@ def analyse(config: Config, reading: Reading) -> Analysis:
         problem(path, message) for path, message in find_loops(config, rules, paths, reach.called)
     ]
     return analysis
+
+
+def _with_flawed_matches(reading: Reading) -> set[str]:
+    found = (re.match(r"(dialplan\[\d+\])\.match", each.path) for each in reading.problems)
+    return {each[1] for each in found if each is not None}
 
 
 def _named(takers: Sequence[Rule], lines: list[int]) -> str:
