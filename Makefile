@@ -1,7 +1,7 @@
 # Cordboard: 'make help' says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test run bench bench-quick lint fmt types soak clean
+.PHONY: help setup models demo test run bench bench-quick bench-plan lint fmt types soak clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -54,6 +54,9 @@ bench: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## measure with an outside phone; resu
 
 bench-quick: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the same, one call and few utterances
 	@$(PY) -m tests.bench --quick
+
+bench-plan: $(SETUP)  ## time dial plans of ten thousand rules in fifteen shapes
+	@$(PY) -m tests.bench.dialplan
 
 soak: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## the slow tests: 200 calls in a row, a call of 30 minutes
 	@$(PYTEST) -q -m soak --durations=10

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +151,16 @@ class AgentProcess:
         self._engines = await self._load(self._config, self._report)
         for name, config in self._config.agents.items():
             self._report(f"warming up {name}")
-            self._personas[name] = await self._make_persona(name, config)
+            self._personas[name] = await self._make_persona(name, config, self._config.queues)
 
-    async def _make_persona(self, name: str, config: AgentConfig) -> Persona:
+    async def _make_persona(
+        self, name: str, config: AgentConfig, queues: Collection[str]
+    ) -> Persona:
         engines = self._loaded()
         voice = engines.voice_of(config)
         store = self._store_of(voice) if self._store_of else None
         speech = Speech(WatchedVoice(voice, self._watch.waits), store)
-        persona = Persona(name, config, speech, self._config.queues)
+        persona = Persona(name, config, speech, queues)
         await persona.warm_up(engines.language_model)
         return persona
 

@@ -42,7 +42,12 @@ from edge.queues.messages import ChangeDuty, QueueStatusRequest
 from edge.records.columns import Parties
 from edge.records.writer import RecordWriter
 from edge.status_report import report
-from edge.transfer.setup import people_workers, resume_outbox, transfer_surroundings
+from edge.transfer.setup import (
+    people_workers,
+    reload_transfers,
+    resume_outbox,
+    transfer_surroundings,
+)
 from edge.transfer.straight import StraightToQueue
 from edge.trunks.dialling import Dialling
 from edge.trunks.messages import PlaceCall, ProbeTrunk, TrunksRequest
@@ -85,6 +90,7 @@ class Control:
         self, config: Config, plan: DialPlan | None = None, path: Path | None = None
     ) -> None:
         self._config = config
+        plan = plan or DialPlan.compile(config)
         self._admission = Admission()
         self._started = time.monotonic()
         self._records = RecordWriter(config.storage.url, Path(config.run_dir) / "records.spool")
@@ -117,6 +123,7 @@ class Control:
         self._outbound = OutboundLegs(self._workers.pool, self._workers.send, self._media)
         self._transfers = transfer_surroundings(
             config,
+            plan,
             self._media,
             self._agent,
             self._outbound,
@@ -217,14 +224,22 @@ class Control:
             ReloadError: it is wrong, and nothing has changed.
         """
         answer = await self._reloading.reload(asked)
-        self._go_by(self._trunks.routing)
+        routing = self._trunks.routing
+        self._go_by(routing)
+        reload_transfers(self._transfers, routing.config, routing.plan)
         self._workers.set_callers(self._config.limits.calls, self._retry_after_s())
         self._on_change()
         return answer
 
     def _go_by(self, routing: Routing) -> None:
+        new = routing.config
         self._config = replace(
-            self._config, limits=routing.config.limits, agents=routing.config.agents
+            self._config,
+            limits=new.limits,
+            agents=new.agents,
+            people=new.people,
+            queues=new.queues,
+            desk=new.desk,
         )
         self._admission.needs_agent = routing.needs_agent
         self._front.reload(routing.config)

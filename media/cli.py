@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from importlib.metadata import entry_points
 
@@ -44,7 +45,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except CordboardError as error:
-        print(f"cordboard {args.command}: {error}", file=sys.stderr)
+        # a place in a file stands at the beginning of its line, where editors look for it
+        placed = re.match(r"[^\n:]+:\d+:\d+: ", str(error)) is not None
+        print(error if placed else f"cordboard {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

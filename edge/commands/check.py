@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         errors, warnings, notes = findings(args.file)
     except ConfigError as error:
-        errors = [Problem(str(args.file), 1, 1, "", "; ".join(error.problems))]
+        said = "; ".join(each.removeprefix(f"{args.file}: ") for each in error.problems)
+        errors = [Problem(str(args.file), 1, 1, "", said)]
         warnings, notes = [], []
     if args.json:
         groups = {"errors": errors, "warnings": warnings, "notes": notes}

@@ -1,7 +1,7 @@
 """Explain where one imagined call goes: what each dial rule says to it, and the final action.
 
 Example:
-    cordboard explain --to +493012345 --from +491701234567 --trunk carrier \
+    cordboard explain --to +493012345 --from +491701234567 --trunk carrier
         --at "2026-12-25 10:00" --header X-Customer=gold
 """
 
@@ -18,15 +18,20 @@ from edge.numbers import Numbers
 from media import ConfigError
 from media.config.consistency import unknown
 from media.config.load import Loaded, read_config
+from media.config.trunks import NumbersConfig
 
 HELP = "show which dial rule takes a call, and why"
 DEFAULT_CONFIG = Path("deploy/cordboard.yaml")
+LONG_PLAN = 40
+"""Of more rules than that only those are shown that the number does not rule out."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``cordboard explain``."""
     parser.add_argument("--to", required=True, metavar="NUMBER", help="number that is dialled")
-    parser.add_argument("--from", dest="caller", default="anonymous", metavar="NUMBER")
+    parser.add_argument(
+        "--from", dest="caller", default="anonymous", metavar="NUMBER", help="number of the caller"
+    )
     parser.add_argument("--trunk", help="trunk the call comes in over; its number format applies")
     parser.add_argument(
         "--at", metavar="TIME", help='"2026-12-25 10:00", of --zone; with +01:00 as it says; now'
@@ -35,8 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--header", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
     )
-    parser.add_argument("--load", type=float, default=0.0, help="percent of the call limit in use")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="F")
+    parser.add_argument("--load", type=_percent, default=0.0, help="percent of the calls in use")
+    parser.add_argument(
+        "--all", action="store_true", help="say what every rule of a long plan says"
+    )
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="the configuration"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -50,24 +60,34 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(facts, decision, loaded), indent=2))
     else:
-        _print(facts, decision, loaded)
+        _print(facts, decision, loaded, everything=args.all)
     return 0
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 1_000:
+        raise argparse.ArgumentTypeError(f'"{text}" is no load in percent; expected for example 80')
+    return percent
 
 
 def _facts(args: argparse.Namespace, loaded: Loaded) -> CallFacts:
     config = loaded.config
     assert config is not None
-    called, caller = args.to, args.caller
+    numbers = Numbers(NumbersConfig())  # as a call from no trunk is read
     if args.trunk is not None:
         if args.trunk not in config.trunks:
             raise ConfigError([f"--trunk: {unknown('trunk', args.trunk, config.trunks)}"])
         numbers = Numbers(config.trunks[args.trunk].numbers)
-        called, caller = numbers.receive(called), numbers.receive(caller)
+    called, caller = numbers.receive(args.to), numbers.receive(args.caller)
     headers = {}
     for each in args.header:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise ConfigError([f'--header: "{each}" has no "="; expected NAME=VALUE'])
+        name, mark, value = each.partition("=" if "=" in each else ":")
+        if not mark or not name.strip():
+            raise ConfigError([f'--header: "{each}" is no header; expected NAME=VALUE'])
         headers[name.strip()] = value.strip()
     zones = [each.time_zone for each in config.hours.values()]
     at = parse_instant(args.at, args.zone or (zones[0] if zones else "UTC"))
@@ -98,14 +118,22 @@ def parse_instant(text: str | None, zone: str) -> datetime.datetime:
     return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(zone))
 
 
-def _print(facts: CallFacts, decision: Decision, loaded: Loaded) -> None:
+def _print(
+    facts: CallFacts, decision: Decision, loaded: Loaded, *, everything: bool = False
+) -> None:
     trunk = f" over {facts.trunk}" if facts.trunk else ""
     when = facts.at.strftime("%a %Y-%m-%d %H:%M %Z")
     print(f"call from {facts.caller} to {facts.called}{trunk}, {when}\n")
-    for each in decision.verdicts:
+    verdicts = list(decision.verdicts)
+    if len(verdicts) > LONG_PLAN and not everything:
+        other = f"called {facts.called} is not "
+        verdicts = [e for e in verdicts if e.matched or not e.reason.startswith(other)]
+    for each in verdicts:
         line, _ = loaded.reading.position(f"dialplan[{each.rule.index}]")
         mark = "->" if each.matched else "  "
         print(f"{mark} {each.rule.label} (line {line}): {each.reason}")
+    if others := len(decision.verdicts) - len(verdicts):
+        print(f"   {others} rules for other numbers; --all shows them")
     print(f"\naction: {decision.action}")
     action = decision.action.on_failure
     while action is not None:

@@ -1,6 +1,7 @@
 """Compare the dial plan in force with a new one: which numbers go elsewhere.
 
-Exit code 0 when every representative call goes where it went, 1 when some do not.
+Exit code 0 when every representative call goes where it went, 1 when some do not, 2 when one of
+the files cannot be used.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import sys
 from pathlib import Path
 
 from edge.commands.explain import DEFAULT_CONFIG
 from edge.dialplan.difference import Moved, differences
 from edge.dialplan.plan import DialPlan
+from media import ConfigError
 from media.config.load import load_config
 
 HELP = "show which numbers a new configuration sends elsewhere"
@@ -21,13 +24,19 @@ HELP = "show which numbers a new configuration sends elsewhere"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``cordboard plan``."""
     parser.add_argument("--diff", type=Path, required=True, metavar="NEW", help="the new file")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="F")
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="the file in force"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON array")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per kind of call that moves."""
-    old, new = load_config(args.config), load_config(args.diff)
+    try:
+        old, new = load_config(args.config), load_config(args.diff)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
     trunks = sorted({*old.trunks, *new.trunks})
     now = datetime.datetime.now(datetime.UTC)
     moved = list(differences(DialPlan.compile(old), DialPlan.compile(new), trunks, now))

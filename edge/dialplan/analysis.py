@@ -11,23 +11,24 @@ other, trunks are compared by name, headers by their text, load by its bounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 
+from edge.dialplan.bits import ascending
 from edge.dialplan.coverage import EVERYTHING, common, left_over
 from edge.dialplan.loops import find_loops
+from edge.dialplan.reach import Reach
 from edge.dialplan.rule import Rule
-from edge.dialplan.trie import PrefixTrie
 from media.config.consistency import rules_with_paths
 from media.config.model import Config
 from media.config.pattern import Word
 from media.config.read import Problem, Reading
-from media.config.routing import MatchConfig, RuleConfig
+from media.config.routing import ActionConfig
 
-_FEW = 8
 _MOST_NOTES = 50
-_MOST_PAIRS = 200_000
-"""Pairs of rules compared for notes; ten thousand ordinary rules have far fewer in common."""
+_MOST_PAIRS = 50_000
+"""Pairs of patterns that are compared for notes where rules have several each."""
 
 
 @dataclass(slots=True)
@@ -54,33 +55,45 @@ def analyse(config: Config, reading: Reading) -> Analysis:
         return Problem(reading.file, *reading.position(path), path, message)
 
     lines = [reading.position(path)[0] for path in paths]
-    trunks = tuple(config.trunks)
-    pairs_left = _MOST_PAIRS
-    index = _Overlaps()
+    reach = Reach(rules, tuple(config.trunks))
+    surprises = _Surprises(reach, rules)
+    unclear = _with_flawed_matches(reading)
     for rule in rules:
-        earlier = index.of(rule)
-        takers = _takers(rule, earlier, trunks)
-        if takers is not None:
-            shown = _named(takers, lines)
+        if paths[rule.index] in unclear:
+            continue  # what it takes is not known: it must not seem to take everything
+        found = reach.ask(rule)
+        if found.takers:
+            shown = _named(found.takers, lines)
             message = f"can never match: {shown} everything it would take; move it up or delete it"
             analysis.errors.append(problem(paths[rule.index], message))
-        elif pairs_left > 0 and len(analysis.notes) < _MOST_NOTES:
-            pairs_left -= len(earlier)
-            for other, number in _surprises(rule, earlier):
-                message = (
+            continue
+        if len(analysis.notes) < _MOST_NOTES:
+            analysis.notes += [
+                problem(
+                    paths[rule.index],
                     f"shares calls with {other.label} (line {lines[other.index]}), for example to "
-                    f"{number}; that rule comes first and takes them"
+                    f"{number}; that rule comes first and takes them",
                 )
-                analysis.notes.append(problem(paths[rule.index], message))
-        index.add(rule)
+                for other, number in surprises.of(rule, found.near)
+            ]
+        surprises.add(rule)
     del analysis.notes[_MOST_NOTES:]
+    analysis.notes += [
+        problem(paths[each.index], "too many rules share calls with it to say if any is left")
+        for each in reach.undecided[:1]
+    ]
     analysis.errors += [
-        problem(path, message) for path, message in find_loops(config, rules, paths)
+        problem(path, message) for path, message in find_loops(config, rules, paths, reach.called)
     ]
     return analysis
 
 
-def _named(takers: list[Rule], lines: list[int]) -> str:
+def _with_flawed_matches(reading: Reading) -> set[str]:
+    found = (re.match(r"(dialplan\[\d+\])\.match", each.path) for each in reading.problems)
+    return {each[1] for each in found if each is not None}
+
+
+def _named(takers: Sequence[Rule], lines: list[int]) -> str:
     shown = [f"{each.label} (line {lines[each.index]})" for each in takers[:4]]
     more = f" and {len(takers) - 4} more" if len(takers) > 4 else ""
     if len(takers) == 1:
@@ -88,92 +101,60 @@ def _named(takers: list[Rule], lines: list[int]) -> str:
     return f"{', '.join(shown)}{more} together take"
 
 
-class _Overlaps:
-    """Earlier rules by the beginning of their numbers."""
+class _Surprises:
+    """Earlier rules that cross a rule in their numbers and do something else with the call."""
 
-    def __init__(self) -> None:
-        self._called: PrefixTrie[Rule] = PrefixTrie()
-        self._caller: PrefixTrie[Rule] = PrefixTrie()
+    def __init__(self, reach: Reach, rules: list[Rule]) -> None:
+        self._reach = reach
+        self._rules = rules
+        self._alike: dict[Hashable, int] = {}
+        """By what they do: earlier rules."""
+        self._pairs = _MOST_PAIRS
 
     def add(self, rule: Rule) -> None:
-        for prefix in {each.literal_prefix() for each in rule.called} or {""}:
-            self._called.add(prefix, rule)
-        for prefix in {each.literal_prefix() for each in rule.caller} or {""}:
-            self._caller.add(prefix, rule)
+        """Take a rule that later ones may cross."""
+        key = _action_key(rule.config)
+        self._alike[key] = self._alike.get(key, 0) | 1 << rule.index
 
-    def of(self, rule: Rule) -> list[Rule]:
-        """Return earlier rules whose numbers begin as this one's do, or the other way round."""
-        called = {each.literal_prefix() for each in rule.called}
-        caller = {each.literal_prefix() for each in rule.caller}
-        if caller and "" not in caller:  # most plans have few rules for a caller
-            found = self._find(self._caller, caller)
-            if called and "" not in called and len(found) > _FEW:
-                by_called = self._find(self._called, called)
-                found = {each: found[each] for each in found.keys() & by_called.keys()}
-        else:
-            found = self._find(self._called, called)
-        return [found[each] for each in sorted(found)]
-
-    @staticmethod
-    def _find(trie: PrefixTrie[Rule], prefixes: set[str]) -> dict[int, Rule]:
-        found: dict[int, Rule] = {}
-        for prefix in prefixes or {""}:
-            found.update((each.index, each) for each in trie.along(prefix))
-            found.update((each.index, each) for each in trie.below(prefix))
-        return found
+    def of(self, rule: Rule, near: int) -> Iterator[tuple[Rule, str]]:
+        """Yield each rule that crosses this one, with a number both take."""
+        near &= ~self._alike.get(_action_key(rule.config), 0)
+        if not near or self._pairs < 0:
+            return
+        plain = self._reach.called.containing(rule.called, near)
+        plain |= self._reach.called.contained(rule.called, near)
+        nested = self._reach.caller.containing(rule.caller, plain)
+        nested |= self._reach.caller.contained(rule.caller, plain)
+        for each in ascending(near & ~nested):
+            other = self._rules[each]
+            self._pairs -= max(1, len(rule.called)) * max(1, len(other.called))
+            if self._pairs < 0:
+                return
+            if _cross(rule.called, other.called) or _cross(rule.caller, other.caller):
+                number = common(rule.called, other.called)
+                if number is not None:
+                    yield other, number
 
 
-def _takers(rule: Rule, earlier: list[Rule], trunks: tuple[str, ...]) -> list[Rule] | None:
-    """Return the earlier rules that together take all of a rule's calls, or None."""
-    near = [each for each in earlier if rule.cell.touches(each.cell)]
-    for each in reversed(near):
-        if rule.cell.is_within(each.cell) and _takes_numbers(each, rule):
-            return [each]
-    if len(near) < 2 or left_over(rule.called, _called_by(near)) is not None:
-        return None
-    near = [each for each in near if left_over(rule.caller, each.caller or EVERYTHING) is None]
-    near = [each for each in near if common(rule.called, each.called) is not None]
-    used: dict[int, Rule] = {}
-    for cell in rule.cell.split([each.cell for each in near], trunks):
-        covers = [each for each in near if cell.is_within(each.cell)]
-        if left_over(rule.called, _called_by(covers)) is not None:
-            return None
-        used.update((each.index, each) for each in covers)
-    return [used[each] for each in sorted(used)]
-
-
-def _called_by(rules: list[Rule]) -> list[Word]:
-    return [word for each in rules for word in (each.called or EVERYTHING)]
-
-
-def _takes_numbers(outer: Rule, inner: Rule) -> bool:
-    """Say whether one rule's numbers, called and caller, include all of another's."""
+def _cross(ours: Sequence[Word], theirs: Sequence[Word]) -> bool:
+    """Say whether neither takes all of the other's numbers."""
     return (
-        left_over(inner.called, outer.called or EVERYTHING) is None
-        and left_over(inner.caller, outer.caller or EVERYTHING) is None
+        left_over(ours, theirs or EVERYTHING) is not None
+        and left_over(theirs, ours or EVERYTHING) is not None
     )
 
 
-def _surprises(rule: Rule, earlier: list[Rule]) -> Iterator[tuple[Rule, str]]:
-    """Yield earlier rules that cross this one in their numbers, with a number both take."""
-    for other in earlier:
-        if not rule.cell.touches(other.cell):
-            continue
-        for ours, theirs in ((rule.called, other.called), (rule.caller, other.caller)):
-            if left_over(ours, theirs or EVERYTHING) is None:
-                continue
-            if left_over(theirs, ours or EVERYTHING) is None:
-                continue
-            called = common(rule.called, other.called)
-            shared = called is not None and common(rule.caller, other.caller) is not None
-            if called is not None and shared and not _same_action(rule, other):
-                yield other, called
-            break
-
-
-def _same_action(first: Rule, second: Rule) -> bool:
-    return _plain(first) == _plain(second)
-
-
-def _plain(rule: Rule) -> RuleConfig:
-    return replace(rule.config, name=None, match=MatchConfig())
+def _action_key(action: ActionConfig) -> Hashable:
+    failing = _action_key(action.on_failure) if action.on_failure is not None else None
+    return (
+        action.agent,
+        action.queue,
+        action.number,
+        action.trunk,
+        action.announce,
+        action.reject,
+        action.reason,
+        action.rule,
+        tuple(sorted(action.variables.items())),
+        failing,
+    )

@@ -43,9 +43,9 @@ def _left_over(word: Word, covers: list[Word], at: int) -> str | None:
                 takers.setdefault(char, []).append(each)
     free = characters - takers.keys()
     if free:
-        return min(free, key=_plainness) + _shortest(word, at + 1)
+        return min(free, key=plainness) + _shortest(word, at + 1)
     tried: set[tuple[int, ...]] = set()
-    for char in sorted(characters, key=_plainness):
+    for char in sorted(characters, key=plainness):
         key = tuple(map(id, takers[char]))
         if key not in tried:
             tried.add(key)
@@ -74,7 +74,7 @@ def _common(one: Word, other: Word) -> str | None:
         both = chars & short.sets[at] if at < len(short.sets) else chars
         if not both:
             return None
-        number.append(min(both, key=_plainness))
+        number.append(min(both, key=plainness))
     return "".join(number)
 
 
@@ -84,10 +84,10 @@ def example(words: Sequence[Word]) -> str:
 
 
 def _shortest(word: Word, at: int) -> str:
-    return "".join(min(each, key=_plainness) for each in word.sets[at:])
+    return "".join(min(each, key=plainness) for each in word.sets[at:])
 
 
-def _plainness(char: str) -> tuple[int, str]:
+def plainness(char: str) -> tuple[int, str]:
     """Order digits first, then plus, letters, and the rest."""
     rank = 0 if char.isdigit() else 1 if char == "+" else 2 if char.isalpha() else 3
     return rank, char

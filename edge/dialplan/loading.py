@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.dialplan.analysis import analyse
+from edge.dialplan.files import missing_files
 from edge.dialplan.plan import DialPlan
 from media import ConfigError
 from media.config.collection import collection_paused
@@ -43,4 +44,7 @@ def _findings(loaded: Loaded) -> tuple[list[Problem], list[Problem], list[Proble
             analysis = analyse(loaded.draft, loaded.reading)
         errors += analysis.errors
         notes += analysis.notes
-    return sorted(set(errors)), sorted(loaded.warnings), sorted(notes)
+    warnings = list(loaded.warnings)
+    if loaded.draft is not None:
+        warnings += missing_files(loaded.draft, loaded.reading)
+    return sorted(set(errors)), sorted(warnings), sorted(notes)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edge.dialplan.bits import ascending, lowest
 from edge.dialplan.coverage import common
+from edge.dialplan.number_index import NumberIndex
 from edge.dialplan.rule import Rule
 from media.config.model import Config
 from media.config.pattern import ALPHABET, DIGITS, Word
@@ -16,56 +18,71 @@ _PLACE_HOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Edge:
-    """One step from an action to what it leads to."""
+class _Step:
+    """What an action can lead to."""
 
     path: str
     """The field in the file that says so."""
-    target: str
-    """Key of a rule or queue."""
+    targets: int
+    """Rules and, after them, queues, as bits."""
 
 
-def find_loops(config: Config, rules: list[Rule], paths: list[str]) -> Iterator[tuple[str, str]]:
+def find_loops(
+    config: Config, rules: list[Rule], paths: list[str], called: NumberIndex
+) -> Iterator[tuple[str, str]]:
     """Yield each loop once, as the path of the step that closes it and a message.
 
     Args:
         config: where the queues are.
         rules: the compiled rules.
         paths: their paths in the file.
+        called: the rules by called number.
     """
-    graph: dict[str, list[_Edge]] = {}
-    labels: dict[str, str] = {}
-    by_name = {each.name: f"rule {each.index}" for each in rules if each.name}
-    for rule, path in zip(rules, paths, strict=True):
-        key = f"rule {rule.index}"
-        labels[key] = rule.label
-        graph[key] = list(_edges(path, rule.config, rule, rules, by_name))
-    for name, queue in config.queues.items():
-        key = f"queue {name}"
-        labels[key] = f'queue "{name}"'
-        graph[key] = []
-        if queue.on_failure is not None:
-            path = f"queues.{name}.on_failure"
-            graph[key] = list(_edges(path, queue.on_failure, None, rules, by_name))
-    yield from _cycles(graph, labels)
+    steps = _Steps(config, rules, called)
+    labels = [each.label for each in rules] + [f'queue "{name}"' for name in config.queues]
+    graph = [
+        list(steps.of(path, rule.config, rule)) for rule, path in zip(rules, paths, strict=True)
+    ]
+    graph += [
+        list(steps.of(f"queues.{name}.on_failure", queue.on_failure, None))
+        if queue.on_failure is not None
+        else []
+        for name, queue in config.queues.items()
+    ]
+    yield from _circles(graph, labels)
 
 
-def _edges(
-    path: str, action: ActionConfig, rule: Rule | None, rules: list[Rule], by_name: dict[str, str]
-) -> Iterator[_Edge]:
-    if action.queue is not None:
-        yield _Edge(f"{path}.queue", f"queue {action.queue}")
-    if action.rule is not None and action.rule in by_name:
-        yield _Edge(f"{path}.rule", by_name[action.rule])
-    if action.number is not None and action.trunk is None:
-        reached = _template_words(action.number, rule)
-        for other in rules:
-            if common(reached, other.called) is not None:
-                yield _Edge(f"{path}.number", f"rule {other.index}")
-                if not other.called and other.conditions() == "":
-                    break  # nothing gets past a rule that takes every call
-    if action.on_failure is not None:
-        yield from _edges(f"{path}.on_failure", action.on_failure, rule, rules, by_name)
+class _Steps:
+    """Finds where actions lead."""
+
+    def __init__(self, config: Config, rules: list[Rule], called: NumberIndex) -> None:
+        self._called = called
+        self._words = [each.called for each in rules]
+        self._rules = {each.name: 1 << each.index for each in rules if each.name}
+        self._queues = {name: 1 << len(rules) + at for at, name in enumerate(config.queues)}
+        catch_all = next((at for at, each in enumerate(rules) if not each.conditions()), len(rules))
+        self._before = (1 << min(catch_all + 1, len(rules))) - 1
+        """Nothing gets past a rule that takes every call."""
+
+    def _reached(self, numbers: Sequence[Word]) -> int:
+        found = self._called.sharing(numbers, self._before)
+        unsure = found if len(numbers) > 1 else found & self._called.several
+        for each in ascending(unsure):
+            if common(numbers, self._words[each]) is None:
+                found ^= 1 << each
+        return found
+
+    def of(self, path: str, action: ActionConfig, rule: Rule | None) -> Iterator[_Step]:
+        """Yield the steps of an action and of what follows its failures."""
+        if action.queue is not None and action.queue in self._queues:
+            yield _Step(f"{path}.queue", self._queues[action.queue])
+        if action.rule is not None and action.rule in self._rules:
+            yield _Step(f"{path}.rule", self._rules[action.rule])
+        if action.number is not None and action.trunk is None:
+            reached = _template_words(action.number, rule)
+            yield _Step(f"{path}.number", self._reached(reached))
+        if action.on_failure is not None:
+            yield from self.of(f"{path}.on_failure", action.on_failure, rule)
 
 
 def _template_words(template: str, rule: Rule | None) -> tuple[Word, ...]:
@@ -92,23 +109,45 @@ def _template_words(template: str, rule: Rule | None) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def _cycles(graph: dict[str, list[_Edge]], labels: dict[str, str]) -> Iterator[tuple[str, str]]:
+@dataclass(slots=True)
+class _Place:
+    """One place of the way that is being walked."""
+
+    node: int
+    steps: Iterator[_Step]
+    left: int = 0
+    """Targets of the current step that are still to be walked to."""
+
+
+def _circles(graph: list[list[_Step]], labels: list[str]) -> Iterator[tuple[str, str]]:
     """Walk the graph depth first, without recursion, and yield every step back into the way."""
-    done: set[str] = set()
-    for start in graph:
-        if start in done or not graph[start]:
+    done = 0
+    for start, steps in enumerate(graph):
+        if not steps or done >> start & 1:
             continue
-        way = [start]
-        steps = [iter(graph[start])]
+        way, on_way = [_Place(start, iter(steps))], 1 << start
         while way:
-            edge = next(steps[-1], None)
-            if edge is None:
-                done.add(way.pop())
-                steps.pop()
-            elif edge.target in way:
-                circle = [*way[way.index(edge.target) :], edge.target]
-                names = " -> ".join(labels[each] for each in circle)
-                yield edge.path, f"can go round in circles: {names}"
-            elif edge.target in graph and edge.target not in done:
-                way.append(edge.target)
-                steps.append(iter(graph[edge.target]))
+            place = way[-1]
+            place.left &= ~(done | on_way)
+            if place.left:
+                target = lowest(place.left)
+                way.append(_Place(target, iter(graph[target])))
+                on_way |= 1 << target
+                continue
+            step = next(place.steps, None)
+            if step is None:
+                on_way ^= 1 << place.node
+                done |= 1 << place.node
+                way.pop()
+                continue
+            place.left = step.targets
+            if step.targets & on_way:
+                names = " -> ".join(labels[each] for each in _circle(way, step.targets))
+                yield step.path, f"can go round in circles: {names}"
+
+
+def _circle(way: list[_Place], targets: int) -> list[int]:
+    """Return the shortest way back: from the last of the targets to the end, and to it again."""
+    nodes = [each.node for each in way]
+    back = next(at for at in range(len(nodes) - 1, -1, -1) if targets >> nodes[at] & 1)
+    return [*nodes[back:], nodes[back]]

@@ -1,7 +1,7 @@
 """Route a call: the first rule whose every condition holds takes it.
 
-Rules are indexed by the literal beginning of the called number, or of the caller's where the
-called number says nothing, or by trunk, so that a plan of ten thousand rules looks at few of them.
+Rules are indexed by every condition but hours (edge.dialplan.number_index, condition_index): a plan
+of ten thousand rules looks at few of them whatever they have in common.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge.dialplan.rule import Rule
-from edge.dialplan.trie import PrefixTrie
+from edge.dialplan.bits import lowest
+from edge.dialplan.condition_index import ConditionIndex
+from edge.dialplan.number_index import NumberIndex
+from edge.dialplan.rule import Rule, fits
 from edge.hours import Hours
 from media.config.model import Config
 from media.config.routing import ActionConfig
@@ -97,12 +99,9 @@ class DialPlan:
         self.rules = rules
         self.hours = hours
         self._by_name = {each.name: each for each in rules if each.name}
-        self._by_called: PrefixTrie[Rule] = PrefixTrie()
-        self._by_caller: PrefixTrie[Rule] = PrefixTrie()
-        self._by_trunk: dict[str, list[Rule]] = {}
-        self._others: list[Rule] = []
-        for each in rules:
-            self._index(each)
+        self._called = NumberIndex([each.called for each in rules])
+        self._caller = NumberIndex([each.caller for each in rules])
+        self._conditions = ConditionIndex([each.cell for each in rules])
 
     @classmethod
     def compile(cls, config: Config) -> DialPlan:
@@ -110,36 +109,35 @@ class DialPlan:
         rules = tuple(Rule.compile(at, each) for at, each in enumerate(config.dialplan))
         return cls(rules, {name: Hours.compile(each) for name, each in config.hours.items()})
 
-    def _index(self, rule: Rule) -> None:
-        called = {each.literal_prefix() for each in rule.called}
-        caller = {each.literal_prefix() for each in rule.caller}
-        if called and "" not in called:
-            for prefix in called:
-                self._by_called.add(prefix, rule)
-        elif caller and "" not in caller:
-            for prefix in caller:
-                self._by_caller.add(prefix, rule)
-        elif rule.match.trunk:
-            for trunk in set(rule.match.trunk):
-                self._by_trunk.setdefault(trunk, []).append(rule)
-        else:
-            self._others.append(rule)
-
-    def candidates(self, facts: CallFacts) -> list[Rule]:
-        """Return, in order, the rules that the index does not rule out."""
-        found = {each.index: each for each in self._by_called.along(facts.called)}
-        found.update((each.index, each) for each in self._by_caller.along(facts.caller))
-        found.update((each.index, each) for each in self._by_trunk.get(facts.trunk or "", ()))
-        found.update((each.index, each) for each in self._others)
-        return [found[index] for index in sorted(found)]
-
     def route(self, facts: CallFacts) -> Decision:
         """Return what is to be done with a call."""
         headers = _lowered(facts.headers)
-        for rule in self.candidates(facts):
+        rule = self._first(facts, headers)
+        return Decision(None, NOT_FOUND, {}) if rule is None else self._decide(rule, facts, ())
+
+    def _first(self, facts: CallFacts, headers: Mapping[str, str]) -> Rule | None:
+        """Return the first rule that takes a call: what the index leaves is looked at in order."""
+        left = self._conditions.point(facts.trunk, min(facts.load * 100, 100), headers)
+        left = self._caller.point(facts.caller, self._called.point(facts.called, left))
+        while left:
+            rule = self.rules[lowest(left)]
             if rule.obstacle(facts, headers, self.hours) is None:
-                return self._decide(rule, facts, ())
-        return Decision(None, NOT_FOUND, {})
+                return rule
+            left &= ~self._alike(rule, facts, headers)
+        return None
+
+    def _alike(self, rule: Rule, facts: CallFacts, headers: Mapping[str, str]) -> int:
+        """Return a rule that does not take a call, and all others that do not for its reason."""
+        alike = 1 << rule.index
+        opened, closed = rule.match.hours, rule.match.outside
+        if opened is not None and not self.hours[opened].is_open(facts.at):
+            alike |= self._conditions.opened(opened)
+        if closed is not None and self.hours[closed].is_open(facts.at):
+            alike |= self._conditions.closed(closed)
+        for name, text, parts in rule.headers:
+            if not fits(parts, headers.get(name, "").strip().lower()):
+                alike |= self._conditions.asking(name, text.strip().lower())
+        return alike
 
     def explain(self, facts: CallFacts) -> Decision:
         """Return what is to be done with a call, and what each rule says to it."""

@@ -77,7 +77,7 @@ class Rule:
             value = headers.get(name)
             if value is None:
                 return f"header {name} is absent"
-            if not _fits(parts, value.strip().lower()):
+            if not fits(parts, value.strip().lower()):
                 return f'header {name} "{value}" is not "{text}"'
         if match.hours is not None and not hours[match.hours].is_open(facts.at):
             return f"hours {match.hours} are closed"
@@ -119,7 +119,7 @@ class Rule:
         return ", ".join(parts)
 
 
-def _fits(parts: tuple[str, ...], value: str) -> bool:
+def fits(parts: tuple[str, ...], value: str) -> bool:
     """Say whether a value is the parts with anything between them, in linear time."""
     first, *middle = parts
     if not middle:

@@ -16,7 +16,7 @@ import structlog
 from edge.hours import Hours
 from edge.queues import events as e
 from edge.queues.messages import ChangeDuty
-from edge.queues.rules import build_floor
+from edge.queues.rules import build_floor, change_floor
 from edge.queues.view import duty_event, view
 from edge.transfer.events import QueueGaveUp, RingUnwanted, RingWanted, TransferEvent
 from media import RemoteError
@@ -58,14 +58,24 @@ class QueueDesk:
         self._restore()
 
     def join(self, ticket: str, queue: str, holder: TicketHolder) -> None:
-        """Put a caller into a queue."""
-        rules = self._config.queues[queue]
+        """Put a caller into a queue; one that a reload has removed is closed."""
+        rules = self._config.queues.get(queue)
+        if rules is None:
+            holder.post(QueueGaveUp(e.GaveUp.CLOSED))
+            return
         self._holders[ticket] = holder
         self.tell(
             e.CallerJoined(
                 ticket, queue, rules.priority, frozenset(rules.skills), open=self.is_open(queue)
             )
         )
+
+    def reload(self, config: Config) -> None:
+        """Go by a changed configuration from now on."""
+        self._config = config
+        self._hours = {name: Hours.compile(each) for name, each in config.hours.items()}
+        change_floor(self.floor, config)
+        self.tell(e.DeadlinePassed())
 
     def is_open(self, queue: str) -> bool:
         """Say whether a queue's hours are open now."""

@@ -75,9 +75,12 @@ class Floor:
         self.members = {each.name: each for each in members}
         self.scores = {name: Score(rules.service_level_ns) for name, rules in self.queues.items()}
         self.waiting: dict[str, Waiting] = {}
+        self.rest_ns = rest_ns
+        self.last_rung: dict[str, int] = {}
+        """By queue: the seat that was rung last."""
+        self.leaving: set[str] = set()
+        """Members that are on the floor no longer once they are free."""
         self._dice = dice
-        self._rest_ns = rest_ns
-        self._last_rung: dict[str, int] = {}
         self._arrivals = 0
         for rules in self.queues.values():
             for seat in rules.seats:
@@ -92,6 +95,9 @@ class Floor:
         actions = self._apply(event, now_ns)
         actions += self._expire(now_ns)
         actions += self._offer(now_ns)
+        for name in [each for each in self.leaving if not self.members[each].occupied]:
+            self.leaving.discard(name)
+            del self.members[name]
         return actions
 
     def next_deadline_ns(self) -> int | None:
@@ -228,7 +234,7 @@ class Floor:
         caller.tried.add(event.member)
         self._free(member, now_ns)
         if event.result is not OfferResult.DECLINED:
-            member.rest_until_ns = now_ns + self._rest_ns
+            member.rest_until_ns = now_ns + self.rest_ns
 
     def _end_talk(self, member: Member, now_ns: int) -> None:
         if member.activity is not Activity.BUSY:
@@ -283,6 +289,8 @@ class Floor:
     def _give_up(self, caller: Waiting, now_ns: int) -> GaveUp | None:
         if caller.offers:
             return None  # a phone is ringing: its own time-out comes first
+        if caller.rules.name not in self.queues:
+            return GaveUp.CLOSED  # a reload has removed it
         if now_ns - caller.joined_ns >= caller.rules.max_wait_ns:
             return GaveUp.MAX_WAIT
         if caller.rounds >= caller.rules.max_rounds:
@@ -333,10 +341,10 @@ class Floor:
             and caller.skills <= member.skills
             and member.name not in caller.tried
         ]
-        names = choose(rules.strategy, candidates, self._last_rung.get(rules.name), self._dice)
+        names = choose(rules.strategy, candidates, self.last_rung.get(rules.name), self._dice)
         if names:
             order = {seat.member: place for place, seat in enumerate(rules.seats)}
-            self._last_rung[rules.name] = order[names[-1]]
+            self.last_rung[rules.name] = order[names[-1]]
         return names
 
     def _untried(self, caller: Waiting) -> bool:

@@ -61,6 +61,11 @@ class Member:
     calls_taken: int = 0
     ticket: str | None = None
 
+    @property
+    def occupied(self) -> bool:
+        """Whether a caller is being offered to it, or talks to it."""
+        return self.activity in (Activity.RINGING, Activity.BUSY)
+
     def available(self, now_ns: int) -> bool:
         """Whether a caller may be offered now."""
         return (

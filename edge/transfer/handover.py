@@ -97,7 +97,7 @@ class Handover:
 
     def ask(self, queue: str, reason: str, *, anew: bool = False) -> None:
         """Ask the call for a transfer; the clock of the transfer starts here."""
-        if queue not in self._around.config.queues:
+        if queue not in self._around.desk.floor.queues:
             log.error("transfer_refused", call_id=self._call.call_id, queue=queue)
             resume = ResumeConversation(self._call.call_id, GaveUp.NOBODY_HERE)
             self._spawn(self._tell_agent(resume))

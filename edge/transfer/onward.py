@@ -12,15 +12,13 @@ from collections.abc import Callable
 
 from edge.dialplan.plan import CallFacts, DialPlan
 from edge.transfer.fallback import AGENT, Fallback, Kind
-from media.config.model import Config
 
 Onward = Callable[[str, str], Fallback | None]
 """Takes the URI that the phone pointed to and the caller's number."""
 
 
-def onward_by_plan(config: Config) -> Onward:
-    """Return a look-up in a configuration's dial plan."""
-    plan = DialPlan.compile(config)
+def onward_by_plan(plan: DialPlan) -> Onward:
+    """Return a look-up in a dial plan."""
 
     def look_up(refer_to: str, caller: str) -> Fallback | None:
         called = refer_to.partition(":")[2].partition("@")[0].partition(";")[0]

@@ -68,11 +68,13 @@ class TransferEnd:
     """What the AI goes on with, where it does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransferSurroundings:
     """What every transfer needs from the control process."""
 
     config: Config
+    """In force; queues and people that a reload has removed are still in it for the transfers that
+    have begun with them. The desk knows which there are."""
     media: Asked
     agent: Asked
     desk: QueueDesk

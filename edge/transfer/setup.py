@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edge.call_surroundings import Asked
+from edge.dialplan.plan import DialPlan
 from edge.outbound import OutboundLegs
 from edge.queues.desk import QueueDesk
 from edge.records.writer import RecordWriter
@@ -29,6 +31,7 @@ def people_workers(config: Config) -> int:
 
 def transfer_surroundings(
     config: Config,
+    plan: DialPlan,
     media: Asked,
     agent: Asked,
     legs: OutboundLegs,
@@ -45,9 +48,21 @@ def transfer_surroundings(
         records=records,
         publish=publish,
         refers=ReferMemory(),
-        onward=onward_by_plan(config),
+        onward=onward_by_plan(plan),
         outbox=Outbox(),
     )
+
+
+def reload_transfers(around: TransferSurroundings, config: Config, plan: DialPlan) -> None:
+    """Go by a changed configuration; transfers in progress find what they have begun with."""
+    before = around.config
+    around.config = replace(
+        config,
+        queues={**before.queues, **config.queues},
+        people={**before.people, **config.people},
+    )
+    around.onward = onward_by_plan(plan)
+    around.desk.reload(config)
 
 
 def resume_outbox(around: TransferSurroundings) -> None:

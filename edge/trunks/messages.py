@@ -80,6 +80,10 @@ class ProbeTrunk(Message):
     """Ask the servers of a trunk what they can do. Reply: TrunkProbed, or Failed."""
 
     trunk: str
+    call: str = ""
+    """Number that is called besides; empty calls nobody."""
+    ring_s: float = 20.0
+    """How long it may ring before the call is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,34 @@ class ServerProbed(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class CallProbed(Message):
+    """What a call of one number showed."""
+
+    server: str
+    number: str
+    sip_status: int
+    """Final; 200 where it was answered, 487 where it was taken back, 408 where nothing came."""
+    reason: str = ""
+    provisional: tuple[str, ...] = ()
+    """As ``183 Session Progress``, each once."""
+    ringing_ms: int | None = None
+    """To the first of them."""
+    answered_ms: int | None = None
+    early_media: bool = False
+    """A provisional answer had SDP."""
+    reliable: bool = False
+    """A provisional answer asked for PRACK."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the 200, and of provisional answers where it has none."""
+    body: str = ""
+    """The far end's SDP."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkProbed(Message):
     """Reply to ProbeTrunk."""
 
     trunk: str
     servers: tuple[ServerProbed, ...]
+    calls: tuple[CallProbed, ...] = ()
+    """At most one."""

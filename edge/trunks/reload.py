@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from edge.call_surroundings import Asked
 from edge.dialplan.loading import load_plan
+from edge.transfer.setup import people_workers
 from edge.trunks.routing import Routing
-from edge.trunks.trunks import TrunkBoard
+from edge.trunks.trunks import TrunkBoard, trunk_workers
 from media import CordboardError, RemoteError
 from media.config.model import Config
 from media.messages import Message
 from media.reload_messages import ReloadConfig, Reloaded
 
-AT_RESTART = ("sip", "front", "media", "engines", "storage", "log", "run_dir", "queues", "desk")
+AT_RESTART = (
+    "sip",
+    "front",
+    "ladder",
+    "media",
+    "engines",
+    "storage",
+    "log",
+    "metrics",
+    "run_dir",
+    "home",
+)
 """Sections that are read at the start only; a change in them is told, not done."""
 AGENT_TIMEOUT_S = 120.0
 """New personas have to speak their greeting once."""
@@ -69,8 +82,8 @@ class Reloading:
         old = self._board.routing
         config, plan = await asyncio.to_thread(load_plan, self._path)
         routing = Routing.compile(config, plan, old)
-        _check_queues(old.config, config)
-        if config.agents != old.config.agents:
+        _check_workers(old.config, config)
+        if config.agents != old.config.agents or config.queues.keys() != old.config.queues.keys():
             # the agent process may still say no: it goes first
             await self._tell_agent(ReloadConfig(str(self._path)))
         self._board.put_in_force(routing)
@@ -83,20 +96,20 @@ class Reloading:
             raise ReloadError(f"agents: {error}", 400) from error
 
 
-def _check_queues(old: Config, new: Config) -> None:
-    """Refuse a plan that leads to a queue which this run does not have.
+def _check_workers(old: Config, new: Config) -> None:
+    """Refuse people whose phones nothing could call.
 
     Raises:
-        ReloadError: it does.
+        ReloadError: this run has no worker for calls out.
     """
-    fresh = sorted(set(new.queues) - set(old.queues))
-    if fresh:
-        raise ReloadError(f"queues: {', '.join(fresh)} is new; new queues need a restart", 400)
+    if people_workers(new) and not people_workers(old) + trunk_workers(old):
+        why = "this run has no UA worker that calls phones; the first queue needs a restart"
+        raise ReloadError(f"queues: {why}", 400)
 
 
 def _changed(old: Config, new: Config) -> tuple[str, ...]:
     parts = []
-    for section in ("trunks", "hours", "agents", "phones"):
+    for section in ("trunks", "hours", "agents", "phones", "people", "queues"):
         before, after = getattr(old, section), getattr(new, section)
         parts += [f"{section}.{name} is new" for name in after if name not in before]
         parts += [f"{section}.{name} is gone" for name in before if name not in after]
@@ -105,10 +118,13 @@ def _changed(old: Config, new: Config) -> tuple[str, ...]:
         parts.append(f"dialplan: {len(new.dialplan)} rules")
     if old.limits != new.limits:
         parts.append("limits")
+    if replace(old.desk, workers=None) != replace(new.desk, workers=None):
+        parts.append("desk")
     return tuple(parts)
 
 
 def _after_restart(old: Config, new: Config) -> tuple[str, ...]:
     names = {each.name for each in dataclasses.fields(Config)}
     present = [name for name in AT_RESTART if name in names]
-    return tuple(name for name in present if getattr(old, name) != getattr(new, name))
+    later = [name for name in present if getattr(old, name) != getattr(new, name)]
+    return (*later, *(["desk.workers"] if old.desk.workers != new.desk.workers else []))

@@ -25,6 +25,7 @@ from edge.trunks.messages import (
     Trunks,
     TrunkStatus,
 )
+from edge.trunks.probe_call import call_to_probe
 from edge.trunks.registration import SECOND_NS
 from edge.trunks.routing import Routing
 from edge.trunks.servers import Server
@@ -167,7 +168,8 @@ class TrunkBoard:
         """Ask every server of a trunk what it can do.
 
         Raises:
-            RemoteError: 404, there is no such trunk; 503, it has no server.
+            RemoteError: 404, there is no such trunk; 503, it has no server; where a number is to
+                be called, why it cannot be.
         """
         if asked.trunk not in self.carriers.lines:
             raise RemoteError(f"no trunk {asked.trunk}", 404)
@@ -185,7 +187,11 @@ class TrunkBoard:
             found.append(
                 ServerProbed(str(target), answer.sip_status, took_ms, answer.headers, answer.body)
             )
-        return TrunkProbed(asked.trunk, tuple(found))
+        if not asked.call:
+            return TrunkProbed(asked.trunk, tuple(found))
+        alive = [each for each, said in zip(targets, found, strict=True) if said.sip_status]
+        call = await call_to_probe(self.connector, self.routing, asked, (alive or targets)[0])
+        return TrunkProbed(asked.trunk, tuple(found), (call,))
 
 
 def timers(config: Config) -> CallTimers:

@@ -49,6 +49,7 @@ _PEER_DIRECTION = {
 }
 """Direction of pjsua2's stream, seen from the peer."""
 _RETRIED_BY_PJSIP = ("401", "407", "422")
+_TELLING = ("allow", "supported", "require", "session-expires", "server", "user-agent")
 _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 """Methods whose messages are read; the rest is pjsua2's own business."""
 
@@ -139,6 +140,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._remote_contact = ""
         self.sip_call_id = ""
         self._referred_by = ""
+        self._said: dict[str, str] = {}
+        """Headers of the 200 to our INVITE."""
 
     @property
     def policy(self) -> Srtp | None:
@@ -204,6 +207,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                     self._local_tag,
                     self._remote_tag,
                     self._remote_contact,
+                    self._said,
                 )
             )
 
@@ -387,7 +391,9 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if self._up and status >= "300" and status not in _RETRIED_BY_PJSIP:
             self.owner.offer_refused(self, int(status), reason)
         elif self.number < 0 and status[:1] == "1" and status != "100":
-            self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp))
+            self.owner.emit(UaProgress(self.number, int(status), reason, text.sdp, _said(text)))
+        elif self.number < 0 and status[:1] == "2" and not self._up:
+            self._said = _said(text)
 
     def _emit_digit(self, text: str, duration_ms: int) -> None:
         digit = text.strip()[:1].upper()
@@ -403,3 +409,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             return EndedBy.REMOTE
         refused = self.number < 0 and status >= 300 and not self.ending
         return EndedBy.REMOTE if refused else EndedBy.LOCAL
+
+
+def _said(text: SipText) -> dict[str, str]:
+    """Return what a response tells about its sender."""
+    return {name: value for name in _TELLING if (value := text.header(name))}

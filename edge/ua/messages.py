@@ -204,6 +204,8 @@ class UaProgress(Message):
     reason: str
     sdp: str = field(default="", repr=False)
     """Early media's SDP, empty without."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What the far end says that it can do: Allow, Supported, Require; names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ class UaConfirmed(Message):
     local_tag: str
     remote_tag: str
     remote_contact: str
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the 200 to our INVITE: Allow, Supported, Require, Session-Expires, Server."""
     """Contact URI of the peer: with Call-ID and tags it makes a ``Replaces`` for another dialog."""
 
 

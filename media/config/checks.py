@@ -162,8 +162,15 @@ class FilePath:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseUrl:
+class DatabaseUrl(Check):
     """Mark an SQLAlchemy URL; a relative SQLite path starts at ``home``."""
+
+    def problem(self, value: Any) -> str | None:
+        """Say what a URL looks like when it is none."""
+        if re.match(r"[a-z][a-z0-9+]*://", value):
+            return None
+        hint = f'; did you mean "sqlite:///{value}"?' if value.endswith((".db", ".sqlite")) else ""
+        return f'"{value}" is no database URL; expected for example sqlite:///var/calls.db{hint}'
 
 
 HEADER_NAME = Matching(

@@ -49,7 +49,7 @@ def check_consistency(config: Config, reading: Reading) -> list[Problem]:
     for name, queue in config.queues.items():
         path = f"queues.{name}"
         _check_reference(f"{path}.hours", "hours", queue.hours, _names(reading, "hours"), reading)
-        check_queue(path, queue, config, reading, _check_reference)
+        check_queue(path, queue, config, reading, _check_reference, warnings)
         if queue.on_failure is not None:
             _check_action(f"{path}.on_failure", queue.on_failure, None, rules, reading)
     check_people(config, reading, _check_reference)
@@ -96,7 +96,8 @@ def _names(reading: Reading, section: str) -> list[str]:
 def _check_reference(
     path: str, kind: str, name: str | None, known: Iterable[str], reading: Reading
 ) -> None:
-    if name is not None and name not in known:
+    section = {"person": "people", "hours": "hours"}.get(kind, f"{kind}s")
+    if name is not None and name not in known and not reading.is_flawed(section):
         reading.note_at(path, unknown(kind, name, known))
 
 
@@ -109,7 +110,8 @@ def _check_sections(config: Config, reading: Reading) -> None:
         )
     _check_front(config, reading)
     _check_tls(config, reading)
-    if "agents" in reading.positions and not _names(reading, "agents"):
+    no_agent = "agents" in reading.positions and not _names(reading, "agents")
+    if no_agent and not reading.is_flawed("agents"):
         reading.note_at("agents", "no agent is defined; expected a name with greeting and more")
     if "dialplan" in reading.positions and "dialplan[0]" not in reading.positions:
         reading.note_at("dialplan", "no rule is given; expected at least '- agent: NAME'")
@@ -187,7 +189,9 @@ def _check_trunk(
         port = re.search(r":([0-9]+)$", server) if server.count(":") == 1 or "]" in server else None
         if port and not 1 <= int(port[1]) <= 65_535:
             reading.note_at(f"{path}.servers[{index}]", f"port {port[1]} is not 1 to 65535")
-    if not (trunk.sources or trunk.digest or trunk.register or trunk.servers):
+    ways = ("sources", "digest", "register", "servers")
+    meant = any(reading.is_flawed(f"{path}.{each}", below=True) for each in ways)
+    if not meant and not any(getattr(trunk, each) for each in ways):
         reading.note_at(
             path, "nothing can use this trunk; give sources, digest, register or servers"
         )
@@ -248,7 +252,7 @@ def _check_action(
     reading: Reading,
 ) -> None:
     given = [each for each in ACTIONS if getattr(action, each) is not None]
-    if not given:
+    if not given and not _is_mistyped(path, reading):
         reading.note_at(path, f"no action; expected one of {', '.join(ACTIONS)}")
     if len(given) > 1:
         reading.note_at(f"{path}.{given[1]}", f"{' and '.join(given)} are given; keep one of them")
@@ -266,6 +270,13 @@ def _check_action(
         if given in (["reject"], ["rule"]):
             reading.note_at(f"{path}.on_failure", f"{given[0]} cannot fail; take on_failure out")
         _check_action(f"{path}.on_failure", action.on_failure, variables, rules, reading)
+
+
+def _is_mistyped(path: str, reading: Reading) -> bool:
+    """Say whether an action is there but flawed, or its key was mistyped."""
+    rest = {"match", "name", "variables", "on_failure"}
+    keys = (each.path.removeprefix(f"{path}.") for each in reading.problems)
+    return any(re.fullmatch(r"\w+", key) and key not in rest for key in keys)
 
 
 def _check_variables(

@@ -74,12 +74,13 @@ class Word:
 
     def literal_prefix(self) -> str:
         """Return the characters that every number of this word begins with."""
-        prefix: list[str] = []
+        prefix = ""
         for each in self.sets:
             if len(each) != 1:
                 break
-            prefix.extend(each)
-        return "".join(prefix)
+            (char,) = each
+            prefix += char
+        return prefix
 
 
 @functools.lru_cache(maxsize=65_536)

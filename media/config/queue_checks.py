@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from media.config.model import Config
 from media.config.queues import QueueConfig
-from media.config.read import Reading
+from media.config.read import Problem, Reading, did_you_mean
 
 CheckReference = Callable[[str, str, str | None, Iterable[str], Reading], None]
 """Notes an unknown name: (path, kind, name, known names, reading)."""
 
 
 def check_queue(
-    path: str, queue: QueueConfig, config: Config, reading: Reading, check: CheckReference
+    path: str,
+    queue: QueueConfig,
+    config: Config,
+    reading: Reading,
+    check: CheckReference,
+    warnings: list[Problem],
 ) -> None:
-    """Note members, fallbacks and keys of a queue that cannot be."""
+    """Note members, fallbacks and keys of a queue that cannot be, and skills that nobody has."""
+    _check_skills(path, queue, config, reading, warnings)
     people = reading.names.get("people", [])
     for name in queue.members:
         check(f"{path}.members.{name}", "person", name, people, reading)
@@ -32,7 +39,8 @@ def check_queue(
 
 
 def check_people(config: Config, reading: Reading, check: CheckReference) -> None:
-    """Note phones that cannot be rung, and keys of personas that lead nowhere."""
+    """Note phones that cannot be rung, codes given twice, and personas' keys that lead nowhere."""
+    _check_codes(config, reading)
     trunks = reading.names.get("trunks", [])
     for name, person in config.people.items():
         path = f"people.{name}"
@@ -44,9 +52,50 @@ def check_people(config: Config, reading: Reading, check: CheckReference) -> Non
         if sip and person.trunk is not None:
             reading.note_at(f"{path}.trunk", "a SIP address needs no trunk; keep one of them")
         if not sip and person.trunk is None:
-            known = reading.names.get("phones", [])
-            check(f"{path}.phone", "phone", person.phone, known, reading)
+            _check_phone(f"{path}.phone", person.phone, reading, check)
     queues = reading.names.get("queues", [])
     for name, agent in config.agents.items():
         for key, queue in agent.human_keys.items():
             check(f"agents.{name}.human_keys.{key}", "queue", queue, queues, reading)
+
+
+def _check_phone(path: str, phone: str, reading: Reading, check: CheckReference) -> None:
+    """Note a phone that is none of those that register, and say what it looks like."""
+    known = reading.names.get("phones", [])
+    if phone in known:
+        return
+    if re.fullmatch(r"[+0-9][0-9 ()/-]+", phone):
+        reading.note_at(path, f'the number "{phone}" needs a trunk; add trunk: NAME beside it')
+    elif "@" in phone:
+        reading.note_at(path, f'"{phone}" is no SIP address; did you mean "sip:{phone}"?')
+    else:
+        check(path, "phone", phone, known, reading)
+
+
+def _check_codes(config: Config, reading: Reading) -> None:
+    """Note a feature code that stands for two things."""
+    codes = config.desk.codes
+    seen: dict[str, str] = {}
+    for name in ("join", "leave", "pause", "unpause", "wrap_up"):
+        code = getattr(codes, name)
+        if code in seen:
+            reading.note_at(
+                f"desk.codes.{name}", f'"{code}" is the code for {seen[code]} already; take another'
+            )
+        seen.setdefault(code, name)
+
+
+def _check_skills(
+    path: str, queue: QueueConfig, config: Config, reading: Reading, warnings: list[Problem]
+) -> None:
+    """Warn of a queue whose callers nobody can serve."""
+    members = [config.people[each] for each in queue.members if each in config.people]
+    if not members or any(set(queue.skills) <= set(each.skills) for each in members):
+        return
+    known = sorted({skill for each in members for skill in each.skills})
+    missing = next((each for each in queue.skills if each not in known), "")
+    what = f'"{missing}"' if missing else "all of them"
+    hint = did_you_mean(missing, known) or f"; they have: {', '.join(known) or 'none'}"
+    line, column = reading.position(f"{path}.skills")
+    message = f"no member can do {what}, so nobody gets these callers{hint}"
+    warnings.append(Problem(reading.file, line, column, f"{path}.skills", message))

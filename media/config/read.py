@@ -79,6 +79,13 @@ class Reading:
         at = self.position(path)
         self.problems.append(Problem(self.file, *at, path, message))
 
+    def is_flawed(self, path: str, *, below: bool = False) -> bool:
+        """Say whether a problem stands at a path or, if asked, anywhere inside it."""
+        inside = (f"{path}.", f"{path}[")
+        return any(
+            each.path == path or (below and each.path.startswith(inside)) for each in self.problems
+        )
+
     def position(self, path: str) -> tuple[int, int]:
         """Return line and column of a path, or of the nearest thing around it in the file."""
         while path not in self.positions and path:
@@ -160,9 +167,7 @@ def _read_dict(
     item_hint: Any, node: Node, path: str, reading: Reading, extras: tuple[Any, ...]
 ) -> Any:
     if not isinstance(node, MappingNode):
-        return reading.note(
-            node, path, f"{_shown(node)} is not a mapping; expected 'name: ...' lines"
-        )
+        return reading.note(node, path, f"{_shown(node)} is not a mapping; {_lines_for(node)}")
     values = {}
     names = reading.names.setdefault(path, [])
     for key, value_node in _unique(node, path, reading):
@@ -174,6 +179,17 @@ def _read_dict(
         if value is not FLAWED:
             values[key.text] = value
     return values
+
+
+def _lines_for(node: Node) -> str:
+    """Say what a mapping of names would look like."""
+    items = node.items if isinstance(node, ListNode) else []
+    names = [each.text for each in items if isinstance(each, ScalarNode)]
+    if names and len(names) == len(items) and all(map(_NAME.fullmatch, names)):
+        return (
+            f"expected a name on each line; write {{{', '.join(f'{n}: {{}}' for n in names[:6])}}}"
+        )
+    return "expected 'name: ...' lines"
 
 
 def _key_problem(key: str, extras: tuple[Any, ...]) -> str | None:
@@ -227,6 +243,12 @@ def read_dataclass(cls: type, node: Node, path: str, reading: Reading) -> Any:
     fields = fields_of(cls)
     if not isinstance(node, MappingNode):
         keys = ", ".join(list(fields)[:6]) + (", ..." if len(fields) > 6 else "")
+        nothing = isinstance(node, ScalarNode) and node.plain and not node.text
+        if nothing and not any(required for _, required in fields.values()):
+            name = path.rpartition(".")[2]
+            return reading.note(
+                node, path, f"is empty; write {name}: {{}} for the defaults, or keys such as {keys}"
+            )
         return reading.note(
             node, path, f"{_shown(node)} is not a mapping; expected keys such as {keys}"
         )

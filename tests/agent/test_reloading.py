@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ def engines() -> Engines:
     )
 
 
-async def make(name: str, config: AgentConfig) -> Persona:
-    return Persona(name, config, Speech(FakeVoice(), None))
+async def make(name: str, config: AgentConfig, queues: Collection[str]) -> Persona:
+    return Persona(name, config, Speech(FakeVoice(), None), queues)
 
 
 async def test_only_changed_personas_are_made_anew(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ async def test_only_changed_personas_are_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "cordboard.yaml"
     write(path, desk="Hello.", night="Good night.", gone="Bye.")
     config = load_config(path)
-    personas = {name: await make(name, each) for name, each in config.agents.items()}
+    personas = {name: await make(name, each, ()) for name, each in config.agents.items()}
     write(path, desk="Hello.", night="Good evening.", fresh="Hi.")
     after, fresh, changed = await reload_personas(path, config, engines(), personas, make)
     assert fresh["desk"] is personas["desk"]
@@ -59,6 +60,23 @@ async def test_only_changed_personas_are_made_anew(tmp_path: Path) -> None:
     assert sorted(fresh) == ["desk", "fresh", "night"]
     assert changed == ("night", "fresh")
     assert after.agents["night"].greeting == "Good evening."
+
+
+async def test_personas_learn_that_queues_have_changed(tmp_path: Path) -> None:
+    """Whose own queue has come or gone is made anew with it; the others are kept."""
+    path = tmp_path / "cordboard.yaml"
+    write(path, desk="Hello.", shop="Good day.")
+    chosen = path.read_text().replace("day.', ", "day.', handover: {queue: shop}, ")
+    path.write_text(chosen + "queues: {shop: {}}\n")
+    config = load_config(path)
+    personas = {n: await make(n, each, config.queues) for n, each in config.agents.items()}
+    assert personas["desk"].human_queue is None
+    path.write_text(chosen + "queues: {desk: {}, shop: {}}\n")
+    after, fresh, changed = await reload_personas(path, config, engines(), personas, make)
+    assert fresh["desk"].human_queue == "desk"
+    assert fresh["shop"] is personas["shop"]
+    assert changed == ("desk",)
+    assert list(after.queues) == ["desk", "shop"]
 
 
 async def test_a_persona_whose_voice_is_not_loaded_is_refused(tmp_path: Path) -> None:

@@ -169,3 +169,29 @@ def test_load_plan_reports_reading_and_analysis_together(tmp_path: Path) -> None
     first, second = caught.value.problems
     assert "can never match" in first
     assert 'did you mean "warning"' in second
+
+
+def test_a_flawed_match_has_no_echoes(tmp_path: Path) -> None:
+    """A rule whose match cannot be read does not seem to take the calls of all that follow."""
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        HEAD + '  - {match: {caler: "1"}, agent: a}\n  - {match: {called: "2"}, agent: b}\n'
+        "  - {agnt: a}\n"
+    )
+    errors, _, _ = findings(file)
+    assert [each.path for each in errors] == ["dialplan[0].match.caler", "dialplan[2].agnt"]
+
+
+def test_skills_that_nobody_has_are_a_warning(tmp_path: Path) -> None:
+    """A queue whose callers nobody can serve is good, and is pointed out."""
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "agents: {a: {greeting: Hello, instructions: Help.}}\ndialplan: [{agent: a}]\n"
+        'people: {ann: {phone: "sip:ann@192.0.2.1", skills: [german]}}\n'
+        "queues: {help: {members: {ann: {}}, skills: [germn]}}\n"
+    )
+    errors, warnings, _ = findings(file)
+    assert errors == []
+    (warning,) = warnings
+    assert (warning.line, warning.path) == (4, "queues.help.skills")
+    assert warning.message.endswith('did you mean "german"?')

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.commands.calls import show_json, show_text
+from edge.dialplan.plan import DialPlan
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
 from edge.transfer.briefing import Briefing
@@ -144,8 +145,8 @@ def test_onward_goes_only_where_the_plan_leads() -> None:
         RuleConfig(agent="desk", match=MatchConfig(called=("0",))),
     )
     base = config(queues={"sales": QueueConfig()})
-    plan = Config(base.agents, rules, trunks=base.trunks, queues=base.queues)
-    look_up = onward_by_plan(plan)
+    changed = Config(base.agents, rules, trunks=base.trunks, queues=base.queues)
+    look_up = onward_by_plan(DialPlan.compile(changed))
     assert look_up("sip:300@pbx", "+49") == Fallback(Kind.QUEUE, "sales")
     assert look_up("sip:301@pbx", "+49") == Fallback(Kind.NUMBER, "+4930555")
     assert look_up("sip:0@pbx;x=y", "+49") == AGENT

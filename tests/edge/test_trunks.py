@@ -12,7 +12,7 @@ from edge.trunks import identity
 from edge.trunks.digest import NONCE_LIFE_NS, Challenger, Proof, parse_credentials
 from edge.trunks.gate import MOST_SOURCES, Admit, Gate, GateRules, RefusalReason
 from edge.trunks.limits import SECOND_NS, TrunkUse
-from edge.trunks.messages import ServerProbed, TrunkProbed
+from edge.trunks.messages import CallProbed, ServerProbed, TrunkProbed
 from edge.trunks.probe import report
 from edge.trunks.recognition import Recognition, host_of, policy_of
 from edge.trunks.registration import (
@@ -741,7 +741,7 @@ def test_what_a_server_said_becomes_yaml_that_loads(tmp_path: Path) -> None:
     text = probed(headers, body)
     assert "udp:192.0.2.1:5060: 200 in 12 ms, SBC 9" in text
     assert "udp:192.0.2.2:5060: no answer" in text
-    for line in ("codecs: [PCMU, PCMA]", "dtmf: rfc4733", "mode: off", "rel100: off"):
+    for line in ("codecs: [PCMU, PCMA]", "dtmf: rfc4733", 'mode: "off"', 'rel100: "off"'):
         assert line in text
     assert "transfer: auto" in text
     path = tmp_path / "cordboard.yaml"
@@ -753,6 +753,61 @@ def test_what_a_server_said_becomes_yaml_that_loads(tmp_path: Path) -> None:
     assert "srtp:" not in text
     assert "srtp: required" in probed(headers, body.replace("RTP/AVP", "RTP/SAVP"))
     assert "srtp: optional" in probed(headers, body + "a=crypto:1 X inline:Y\r\n")
+
+
+ANSWER = (
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+    "m=audio 4000 RTP/AVP 8 97\r\na=rtpmap:97 telephone-event/8000\r\na=ptime:30\r\n"
+)
+CALL = CallProbed(
+    "udp:192.0.2.1:5060",
+    "+4930400",
+    200,
+    "OK",
+    ("180 Ringing", "183 Session Progress"),
+    400,
+    2_100,
+    early_media=True,
+    reliable=True,
+    headers={"allow": "INVITE, REFER, UPDATE", "supported": "replaces", "session-expires": "1200"},
+    body=ANSWER,
+)
+
+
+def test_a_call_shows_what_options_does_not() -> None:
+    """Early media, PRACK, timers, ptime, codecs and DTMF come from the call where there was one."""
+    server = ServerProbed("udp:192.0.2.1:5060", 200, 12, {"allow": "INVITE", "supported": "x"})
+    text = report(TrunkProbed("isp", (server,), (CALL,)), TrunkConfig(servers=("192.0.2.1",)))
+    for line in (
+        "# trunk isp, asked with OPTIONS and a call",
+        "#   180 Ringing, 183 Session Progress, reliable (PRACK), the first after 400 ms",
+        "#   early media: SDP before the answer",
+        "#   answered after 2100 ms, ended by us at once",
+        "# methods: INVITE, REFER, UPDATE",
+        "    # it sends packets of 30 ms",
+        "    codecs: [PCMA]",
+        "    dtmf: rfc4733",
+        "    session_timers: {mode: supported, expires_s: 1200}",
+        "    rel100: supported",
+        "    transfer: auto",
+    ):
+        assert line in text.splitlines(), text
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (CallProbed("udp:x", "1", 486, "Busy Here"), "from OPTIONS"),
+        (CallProbed("udp:x", "1", 487, "x", ("180 Ringing",), 9), "not answered, taken back by us"),
+        (CallProbed("udp:x", "1", 408), "no final answer came"),
+    ],
+)
+def test_a_call_that_nobody_takes_says_so(call: CallProbed, said: str) -> None:
+    """How the call ended is told, and what it could not show."""
+    server = ServerProbed("udp:192.0.2.1:5060", 200, 12, {"allow": "INVITE"})
+    text = report(TrunkProbed("isp", (server,), (call,)), TrunkConfig(servers=("192.0.2.1",)))
+    assert said in text
+    assert "codecs and DTMF" in text
 
 
 def test_what_was_not_said_is_not_guessed() -> None:

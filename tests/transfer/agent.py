@@ -28,6 +28,7 @@ from media.messages import (
     SuspendConversation,
     TransferRequested,
 )
+from media.reload_messages import ReloadConfig, Reloaded
 from media.wire import AudioFrame, AudioKind
 from tests.transfer.rtp import samples_of
 
@@ -128,6 +129,8 @@ class ToneAgent:
                     return
                 self._play(self.streams[call_id], "ai", 60.0)
                 link.reply(request_id, Done())
+            case ReloadConfig():
+                link.reply(request_id, Reloaded())
             case SummarizeConversation():
                 self._spawn(self._summarize(link, request_id))
             case SpeakText():

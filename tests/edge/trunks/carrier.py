@@ -45,6 +45,8 @@ class Carrier:
     options_status: int = 200
     srtp: SrtpKeys | None = None
     """Given: answers a=crypto with these keys and talks SRTP."""
+    headers: tuple[str, ...] = ()
+    """Of answers to INVITE."""
     hz: int = 440
     requests: list[SipMessage] = field(default_factory=list)
     answers: list[SipMessage] = field(default_factory=list)
@@ -201,16 +203,18 @@ class Carrier:
         sdp = self._sdp() if self.srtp is None else self.srtp.answer(self._sdp(), request.body)
         if self.early:
             self._peer = sdp_audio(request.body)[:2]
-            self._reply(request, address, 183, sdp=sdp)
+            self._reply(request, address, 183, [*self.headers], sdp)
         elif self.ring:
             self._reply(request, address, 180)
         time.sleep(self.answer_after_s)
+        if any(each.header("call-id") == request.header("call-id") for each in self.seen("CANCEL")):
+            return
         if self.status != 200:
             self._peer = None
             self._reply(request, address, self.status)
             return
         self._peer = sdp_audio(request.body)[:2]
-        self._reply(request, address, 200, sdp=sdp)
+        self._reply(request, address, 200, [*self.headers], sdp)
 
     def _proved(self, request: SipMessage) -> bool:
         given = request.header("proxy-authorization") or request.header("authorization")

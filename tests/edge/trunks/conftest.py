@@ -118,6 +118,7 @@ def level(carrier: Carrier, spare: Carrier, request: pytest.FixtureRequest) -> N
         request.getfixturevalue("exchange").agent.heard.clear()
     for each in (carrier, spare):
         each.status, each.early, each.dead, each.answer_after_s = 200, False, False, 0.1
+        each.headers = ()
         each.requests.clear()
         each.heard.clear()
         each.digits.clear()

@@ -123,6 +123,66 @@ def test_a_trunk_is_probed(exchange: Exchange, carrier: Carrier) -> None:
     assert "no trunk nowhere" in exchange.command("trunk", "probe", "nowhere").stderr
 
 
+def test_a_trunk_is_probed_by_a_call(exchange: Exchange, carrier: Carrier) -> None:
+    """One INVITE that offers everything; early media, timers and codecs are read, BYE at once."""
+    carrier.early, carrier.answer_after_s = True, 0.5
+    carrier.headers = (
+        "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, REFER",
+        "Supported: replaces, timer",
+        "Session-Expires: 600;refresher=uac",
+    )
+    done = exchange.command("trunk", "probe", "carrier", "--call", "030 400")
+    assert done.returncode == 0, done.stderr
+    carrier.wait("BYE")
+    (invite,) = carrier.seen("INVITE")
+    assert invite.first_line.startswith("INVITE sip:4930400@")
+    assert "100rel" in invite.header("supported")
+    assert invite.header("x-cordboard-hops") == "1"
+    for said in (
+        "# call of +4930400 over udp:127.0.0.1:",
+        "early media: SDP before the answer",
+        "expires_s: 600",
+        "codecs: [PCMA]",
+        "dtmf: rfc4733",
+        "transfer: auto",
+        "# without PRACK",
+    ):
+        assert said in done.stdout, done.stdout
+    shown = json.loads(exchange.command("trunks", "--json").stdout)
+    assert shown["trunks"][0]["calls"] == 0
+
+
+def test_a_probing_call_that_nobody_answers_is_taken_back(
+    exchange: Exchange, carrier: Carrier
+) -> None:
+    """After --ring seconds CANCEL goes out, and the command fails and says so."""
+    carrier.answer_after_s = 8
+    done = exchange.command("trunk", "probe", "carrier", "--call", "030400", "--ring", "1")
+    assert done.returncode == 1
+    carrier.wait("CANCEL")
+    assert "not answered, taken back by us" in done.stdout
+    assert "no early media" in done.stdout
+    assert carrier.seen("BYE") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("carrier", "--call", "a b"), "is no number"),
+        (("secret", "--call", "030400"), "requires SRTP"),
+        (("carrier", "--call", "030400", "--ring", "0"), "not 1 to 120 seconds"),
+    ],
+)
+def test_probing_calls_that_are_not_placed(
+    exchange: Exchange, carrier: Carrier, arguments: tuple[str, ...], said: str
+) -> None:
+    """What cannot be called is said, and nothing is sent."""
+    done = exchange.command("trunk", "probe", *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert carrier.seen("INVITE") == []
+
+
 def test_the_trunks_are_shown(exchange: Exchange) -> None:
     """One line a server, for people and as JSON."""
     shown = exchange.command("trunks")
