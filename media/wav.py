@@ -34,7 +34,7 @@ def read_wav(path: Path) -> Samples:
     except wave.Error as error:
         return _read_g711(path, error)
     except OSError as error:
-        raise WavError(f"{path}: {error.strerror or error}") from error
+        raise WavError(f"cannot read {path}: {error.strerror or error}") from error
     except (EOFError, RuntimeError) as error:  # the wave module says no more than that
         raise WavError(f"{path}: the file is cut short or its header is broken") from error
     if not rate:
