@@ -136,11 +136,11 @@ class Stream:
             )
         elif self._address(parameters) != self._address(self.parameters):
             self._rtcp_source = None
-        was_receiving = self.inbound.receives
+        was_expecting = self.inbound.expects
         self.parameters = parameters
         self.inbound.configure(parameters, srtp)
         self.outbound.configure(parameters)
-        if not was_receiving:
+        if not was_expecting:
             self._heard_since_ns = now_ns
         self.tapes.set_call(recording, self._samples_at(now_ns))
         if first:
@@ -350,7 +350,7 @@ class Stream:
             self._send_rtcp(self._rtcp.report(self._sent(), self.inbound.reception, now_ns))
         last_ns = max(self.inbound.last_packet_ns or 0, self._heard_since_ns)
         silent_ns = now_ns - last_ns
-        if not self.inbound.receives or silent_ns < self._timeout_ns:
+        if not self.inbound.expects or silent_ns < self._timeout_ns:
             self._timed_out = False
         elif not self._timed_out:
             self._timed_out = True
