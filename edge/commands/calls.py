@@ -47,13 +47,19 @@ def _add_options(parser: argparse.ArgumentParser, *, first: bool) -> None:
 
     parser.add_argument(
         "--limit",
-        type=int,
+        type=_positive,
         metavar="N",
         default=default(DEFAULT_LIMIT),
         help=f"rows of the list ({DEFAULT_LIMIT})",
     )
     parser.add_argument("--json", action="store_true", default=default(False), help="print JSON")
     add_config_argument(parser, default=default(None))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -197,10 +203,10 @@ def _attempt_line(row: AttemptRow) -> str:
 
 
 def _quality(row: CallRow) -> str | None:
-    if row.mos is None:
+    if row.packets_received is None:
         return None
     parts = [
-        f"MOS {row.mos:.2f}",
+        "nothing heard" if row.mos is None else f"MOS {row.mos:.2f}",
         f"loss {(row.loss_ratio or 0) * 100:.1f} %",
         f"jitter {row.jitter_ms or 0:.1f} ms (max {row.jitter_max_ms or 0:.1f})",
         f"concealed {row.concealed_ms or 0} ms",
