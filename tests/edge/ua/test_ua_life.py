@@ -37,6 +37,13 @@ def _resident_kib(worker: WorkerProcess) -> int:
     return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
+def test_nothing_but_the_log_is_written(own_worker: WorkerProcess) -> None:
+    """Standard output stays empty: a collector that expects JSON would trip over pjlib's lines."""
+    own_worker.process.terminate()
+    written, _ = own_worker.process.communicate(timeout=10)
+    assert written == b""
+
+
 def test_death_of_control_ends_calls(own_worker: WorkerProcess, peer: MakePeer) -> None:
     """When control's socket closes, answered callers get BYE, ringing ones 503, within 2 s."""
     talking, ringing = peer(PORT), peer(PORT)
