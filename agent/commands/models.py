@@ -1,6 +1,7 @@
 """Say which models are there and why, and fetch what the configuration needs.
 
   cordboard models                    what is there, what is missing, why a fallback was taken
+  cordboard models --verify           the same, after reading every file
   cordboard models fetch              what cordboard.yaml's agents need (English if there is none)
   cordboard models fetch --all        every model of the manifest that can be had
 
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="configuration (default: ./cordboard.yaml, then ./deploy/cordboard.yaml, if any)",
     )
     parser.add_argument("--all", action="store_true", help="every model of the manifest")
+    parser.add_argument(
+        "--verify", action="store_true", help="read every model and compare its SHA-256"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -52,14 +56,15 @@ def run(args: argparse.Namespace) -> int:
     wanted = needs(store, tuple(config.agents.values()), config.engines)
     if args.action == "fetch":
         _fetch(store, wanted, args.all)
-    listing = [_row(store, spec, wanted) for spec in store.manifest]
+    listing = [row(store, spec, wanted, verify=args.verify) for spec in store.manifest]
     jobs = [_job(store, need) for need in wanted]
     if args.json:
         folder = str(store.models_dir)
         print(json.dumps({"models_dir": folder, "models": listing, "jobs": jobs}, indent=1))
     else:
-        _print(store, listing, jobs)
-    return 0 if all(each["model"] for each in jobs) else 1
+        show(store, listing, jobs)
+    damaged = any(each["used"] and each["damage"] for each in listing)
+    return 0 if all(each["model"] for each in jobs) and not damaged else 1
 
 
 def _fetch(store: ModelStore, wanted: tuple[Need, ...], everything: bool) -> None:
@@ -83,7 +88,10 @@ def _configuration(path: Path | None) -> Config:
     return load_config(path)
 
 
-def _row(store: ModelStore, spec: ModelSpec, wanted: tuple[Need, ...]) -> dict[str, object]:
+def row(
+    store: ModelStore, spec: ModelSpec, wanted: tuple[Need, ...], *, verify: bool
+) -> dict[str, object]:
+    """Return what is known of one model, by the names of ``--json``."""
     present = store.is_present(spec)
     return {
         "name": spec.name,
@@ -93,6 +101,7 @@ def _row(store: ModelStore, spec: ModelSpec, wanted: tuple[Need, ...]) -> dict[s
         "bytes": spec.size_bytes,
         "present": present,
         "used": any(need.chosen(store) == spec for need in wanted),
+        "damage": store.damage(spec, contents=verify),
         "problem": "" if present else store.failure(spec.name),
     }
 
@@ -106,14 +115,18 @@ def _job(store: ModelStore, need: Need) -> dict[str, str]:
     }
 
 
-def _print(store: ModelStore, listing: list[dict[str, object]], jobs: list[dict[str, str]]) -> None:
+def show(store: ModelStore, listing: list[dict[str, object]], jobs: list[dict[str, str]]) -> None:
+    """Print the models and the jobs that they do."""
     print(f"models in {store.models_dir}")
-    for row in listing:
-        mark = "used" if row["used"] else "present" if row["present"] else "missing"
-        megabytes = f"{int(str(row['bytes'])) / 1e6:,.1f} MB"
-        print(f"  {mark:8}{row['name']:36}{row['kind']:16}{megabytes:>12}  {row['licence']}")
-        if row["problem"]:
-            print(f"          {row['problem']}")
+    for each in listing:
+        mark = "used" if each["used"] else "present" if each["present"] else "missing"
+        mark = "damaged" if each["damage"] else mark
+        megabytes = f"{int(str(each['bytes'])) / 1e6:,.1f} MB"
+        print(f"  {mark:8}{each['name']:36}{each['kind']:16}{megabytes:>12}  {each['licence']}")
+        if problem := each["damage"] or each["problem"]:
+            print(f"          {problem}")
+    if any(each["damage"] for each in listing):
+        print("  run: cordboard models fetch")
     print("jobs")
     for job in jobs:
         print(f"  {job['job']:28}{job['model'] or 'missing; run: cordboard models fetch'}")
