@@ -31,12 +31,12 @@ class RecordReader:
     """
 
     def __init__(self, url: str) -> None:
-        path = database_path(url)
-        if path is not None and not path.exists():
-            raise RecordError(f"no call has been recorded yet ({path} does not exist)")
         try:
+            path = database_path(url)
+            if path is not None and not path.exists():
+                raise RecordError(f"no call has been recorded yet ({path} does not exist)")
             self._engine: Engine = open_database(url, create=False)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ImportError) as error:  # a driver that is not installed
             raise RecordError(f"cannot read the records: {_first_line(error)}") from error
 
     def recent(self, limit: int) -> Sequence[CallRow]:
