@@ -61,7 +61,7 @@ def children(config_path: Path, *, fronted: bool = False) -> tuple[Child, ...]:
     front = (Child("front", program("edge.front"), death_signal=signal.SIGTERM),)
     return (
         Child("media", program("media")),
-        # models must not take the CPU from the 20 ms clock
+        # its engines' threads give way by themselves (media.realtime.step_back), its loop must not
         Child("agent", program("agent")),
         *(front if fronted else ()),
         Child("edge", program("edge")),

@@ -152,7 +152,7 @@ class Stream:
         """Let each leg hear the other."""
         for one, two in ((self, other), (other, self)):
             one.joined_to = two
-            one.outbound.joined = ClockedReader(one.outbound.packet_samples)
+            one.outbound.joined = ClockedReader()
 
     def split(self) -> None:
         """Undo :meth:`join`."""
