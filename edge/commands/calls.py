@@ -17,6 +17,7 @@ from typing import Any
 
 from edge.commands import calls_stats
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.terminal import printable
 from edge.records.models import AttemptRow, CallRow, TurnRow
 from edge.records.reader import RecordReader
 from edge.records.statistics import answer_ms
@@ -129,11 +130,6 @@ def short_uri(uri: str) -> str:
     rest = uri.partition(":")[2] or uri
     user, at, host = rest.partition("@")
     return user if at else host or rest.partition(";")[0]
-
-
-def printable(text: str) -> str:
-    """Return text from the wire with no power over the terminal: controls become U+FFFD."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _ending(row: CallRow) -> str:

@@ -205,6 +205,15 @@ def test_status_for_people() -> None:
     assert "c1  talking" in rest
 
 
+def test_a_callers_name_has_no_power_over_the_terminal_of_ops() -> None:
+    """Escape sequences and line ends in a From header do not come through the status."""
+    evil = "sip:\x1b]0;owned\x07\r\nready@b"
+    call = CallStatus(CallId("c1"), "talking", evil, evil, "support", 12)
+    shown = status.as_text(full_status(calls=(call,)))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert len(shown.split("\n")) == len(status.as_text(full_status()).split("\n"))
+
+
 def test_status_for_programs() -> None:
     """JSON holds every field."""
     body = json.loads(status.as_json(full_status(ready=True, reason="")))
