@@ -17,6 +17,7 @@ import json
 import sys
 from pathlib import Path
 
+import agent
 from agent.models.fetch import FetchError, fetch_first
 from agent.models.manifest import ModelSpec
 from agent.models.needs import DEFAULT_AGENT, Need, fallback, needs
@@ -26,7 +27,12 @@ from media.config.model import AgentConfig, Config, EnginesConfig
 from media.paths import models_dir
 
 HELP = "list or fetch the speech and language models"
-_USUAL_FILES = (Path("cordboard.yaml"), Path("deploy/cordboard.yaml"))
+_PROJECT = Path(agent.__file__).resolve().parent.parent
+_USUAL_FILES = (
+    Path("cordboard.yaml"),
+    _PROJECT / "deploy" / "cordboard.yaml",
+    Path("/etc/cordboard.yaml"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="F",
-        help="configuration (default: ./cordboard.yaml, then ./deploy/cordboard.yaml, if any)",
+        help="configuration (default: the first that there is of "
+        + ", ".join(str(each) for each in _USUAL_FILES)
+        + ")",
     )
     parser.add_argument("--all", action="store_true", help="every model of the manifest")
     parser.add_argument(
@@ -51,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FetchError: a model that is needed cannot be had.
     """
-    config = _configuration(args.config)
+    config = configuration(args.config)
     store = ModelStore(models_dir(config))
     wanted = needs(store, tuple(config.agents.values()), config.engines)
     if args.action == "fetch":
@@ -79,7 +87,8 @@ def _fetch(store: ModelStore, wanted: tuple[Need, ...], everything: bool) -> Non
     fetch_first(store, [need.candidates for need in wanted], report)
 
 
-def _configuration(path: Path | None) -> Config:
+def configuration(path: Path | None) -> Config:
+    """Return the chosen configuration, or the usual one; an empty one where there is none."""
     if path is None:
         path = next((each for each in _USUAL_FILES if each.exists()), None)
     if path is None:

