@@ -166,8 +166,8 @@ class Conversation:
             self._settle()
 
     def receive_audio(self, frame: AudioFrame) -> None:
-        """Take caller audio."""
-        if not self.closed and not self._human.away:
+        """Take caller audio; what a line plays that holds us is not the caller."""
+        if not (self.closed or self._human.away or self._patience.held):
             self._hearing.take(self._listening.receive_audio(frame))
             self._settle()
 
@@ -197,7 +197,7 @@ class Conversation:
         """Take that the caller put us on hold, or came back."""
         self._patience.held = held
         if held:
-            self._listening.turns.abandon()
+            self._hearing.abandon()
             self._discard()
         self._settle()
 

@@ -101,7 +101,7 @@ class Call(EndingCall):
     # ------------------------------------------------------------ before the answer
 
     def _on_invite(self, event: InviteArrived) -> list[do.Action]:
-        self.times.offered_ns = self._now_ns
+        self.times.offered_ns = self.times.offered_ns or self._now_ns
         if event.refusal is not None:
             return self._end(event.refusal)
         self.state = CallState.OFFERED

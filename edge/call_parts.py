@@ -17,6 +17,8 @@ Q850 = {
     EndReason.TRANSFERRED: 16,
     EndReason.VOICEMAIL: 16,
     EndReason.CALLBACK: 16,
+    EndReason.ANNOUNCED: 16,
+    EndReason.CALLED_HANGUP: 16,
     EndReason.NO_HUMAN: 19,
     EndReason.MAX_DURATION: 102,
     EndReason.RTP_TIMEOUT: 102,

@@ -364,7 +364,8 @@ class CallTask:
 
     def _open_record(self, invite: InviteArrived) -> None:
         parties = self.parties
-        times = replace(self.call.times, offered_ns=time.monotonic_ns())
+        times = self.call.times
+        times.offered_ns = time.monotonic_ns()
         agent = None if invite.refusal is not None else self.routed.agent
         columns = opening(self.call_id, parties, times, self._clock, agent)
         columns |= {"rule": self.routed.rule, "direction": self.routed.direction}

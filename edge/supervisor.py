@@ -61,7 +61,7 @@ def children(config_path: Path, *, fronted: bool = False) -> tuple[Child, ...]:
     front = (Child("front", program("edge.front"), death_signal=signal.SIGTERM),)
     return (
         Child("media", program("media")),
-        # models must not take the CPU from the 20 ms clock
+        # its engines' threads give way by themselves (media.realtime.step_back), its loop must not
         Child("agent", program("agent")),
         *(front if fronted else ()),
         Child("edge", program("edge")),
@@ -163,10 +163,14 @@ def only_one(run_dir: Path) -> Iterator[None]:
     """Hold the lock of a run directory; the kernel lets it go when this process dies.
 
     Raises:
-        StartError: another service has it.
+        StartError: another service has it, or the directory cannot be written to.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / "cordboard.pid"
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise StartError(f"cannot write to {run_dir} (run_dir): {error.strerror}") from error
     with path.open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

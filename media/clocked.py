@@ -35,16 +35,11 @@ class ReadAudio:
 
 
 class ClockedReader:
-    """A first-in first-out buffer with an adaptive depth.
+    """A first-in first-out buffer with an adaptive depth."""
 
-    Args:
-        packet_samples: the reader's packet time.
-    """
-
-    def __init__(self, packet_samples: int = 160) -> None:
+    def __init__(self) -> None:
         self.underruns = 0
         self.skipped_samples = 0
-        self._packet_samples = packet_samples
         self._runs: deque[HeardFrame] = deque()
         self._level = 0
         self._priming = True
@@ -52,6 +47,7 @@ class ClockedReader:
         self._lowest = _MAX_SAMPLES
         self._window = 0
         self._concealer = Concealer()
+        self._spread_samples = 0
 
     @property
     def level_samples(self) -> int:
@@ -82,8 +78,6 @@ class ClockedReader:
             return self._underrun(length)
         self._adapt(length)
         return self._take(length)
-
-    _spread_samples = 0
 
     def _underrun(self, length: int) -> ReadAudio:
         self.underruns += 1

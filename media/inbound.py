@@ -74,12 +74,10 @@ class Inbound:
         self.latch.signal(parameters.remote_address, parameters.remote_port)
 
     @property
-    def receives(self) -> bool:
-        """True where the far end was told that it may send."""
-        return self._parameters is not None and self._parameters.direction in (
-            Direction.SENDRECV,
-            Direction.RECVONLY,
-        )
+    def expects(self) -> bool:
+        """True where the far end's silence would be a fault."""
+        # who holds us (we are recvonly) may play music and need not (RFC 3264 section 8.4)
+        return self._parameters is not None and self._parameters.direction == Direction.SENDRECV
 
     @property
     def receptions(self) -> list[Reception]:

@@ -240,8 +240,9 @@ class StreamQuality(Message):
     remote_loss_ratio: float = 0.0
     """Loss the far end reports of what we send (RTCP RR); 0 when it never reported."""
     round_trip_ms: float | None = None
-    mos: float = 0.0
-    """Estimated listening quality, ITU-T G.107 E-model mapped to MOS, 1 to 4.5."""
+    mos: float | None = None
+    """Estimated listening quality, ITU-T G.107 E-model mapped to MOS, 1 to 4.5; None where no
+    packet came."""
     send_lateness_p99_ms: float = 0.0
     first_packet_ns: int | None = None
     last_packet_ns: int | None = None

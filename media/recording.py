@@ -84,7 +84,7 @@ class StereoTimeline:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    path: Path
+    recording: Recording
     octets: bytes
     last: bool = False
 
@@ -98,9 +98,9 @@ class RecordingWriter:
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         self._thread.start()
 
-    def write(self, path: Path, stereo: NDArray[np.int16], *, last: bool = False) -> None:
-        """Append ``int16[n, 2]`` to a file; never blocks."""
-        self._queue.put(_Block(path, stereo.astype("<i2", copy=False).tobytes(), last))
+    def write(self, recording: Recording, stereo: NDArray[np.int16], *, last: bool = False) -> None:
+        """Append ``int16[n, 2]`` to a recording's file; never blocks."""
+        self._queue.put(_Block(recording, stereo.astype("<i2", copy=False).tobytes(), last))
 
     def close(self) -> None:
         """Write what is queued and stop."""
@@ -113,23 +113,28 @@ class RecordingWriter:
             try:
                 self._append(block)
             except OSError as error:
-                log.error("recording_failed", path=str(block.path), reason=str(error))
+                if not block.recording.failing:  # once, not twice a second
+                    path = str(block.recording.path)
+                    log.error("recording_failed", path=path, reason=str(error))
+                block.recording.failing = True
         for descriptor, _ in self._files.values():
             os.close(descriptor)
 
     def _append(self, block: _Block) -> None:
-        if block.path not in self._files:
-            block.path.parent.mkdir(parents=True, exist_ok=True)
+        path = block.recording.path
+        if path not in self._files:
+            path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-            self._files[block.path] = (os.open(block.path, flags, 0o600), 0)
-        descriptor, written = self._files[block.path]
+            self._files[path] = (os.open(path, flags, 0o600), 0)
+            block.recording.made = True
+        descriptor, written = self._files[path]
         os.pwrite(descriptor, block.octets, HEADER_BYTES + written)
         written += len(block.octets)
         os.pwrite(descriptor, wav_header(written, 2), 0)
-        self._files[block.path] = (descriptor, written)
+        self._files[path] = (descriptor, written)
         if block.last:
             os.close(descriptor)
-            del self._files[block.path]
+            del self._files[path]
 
 
 class Recording:
@@ -143,6 +148,10 @@ class Recording:
 
     def __init__(self, path: Path, writer: RecordingWriter, start_samples: int = 0) -> None:
         self.path = path
+        self.made = False
+        """The file is there."""
+        self.failing = False
+        """The disk did not take a part of it."""
         self._writer = writer
         self._timeline = StereoTimeline(start_samples)
         self._closed = False
@@ -159,12 +168,12 @@ class Recording:
         """
         stereo = self._timeline.take(now_samples - HOLD_SAMPLES)
         if len(stereo) and not self._closed:
-            self._writer.write(self.path, stereo)
+            self._writer.write(self, stereo)
 
     def close(self, now_samples: int) -> None:
         """Write the rest and end the file."""
         if not self._closed:
-            self._writer.write(self.path, self._timeline.take(now_samples), last=True)
+            self._writer.write(self, self._timeline.take(now_samples), last=True)
             self._closed = True
 
 
@@ -173,9 +182,16 @@ class Tapes:
 
     def __init__(self) -> None:
         self.call: Recording | None = None
-        self.path: str | None = None
-        """Of the call's recording, kept after its end."""
+        self._latest: Recording | None = None
         self._message: Recording | None = None
+
+    @property
+    def path(self) -> str | None:
+        """Of the call's recording, kept after its end; None where the file could not be made."""
+        latest = self._latest
+        if latest is None or (latest.failing and not latest.made):
+            return None
+        return os.fspath(latest.path)
 
     def set_call(self, recording: Recording | None, now_samples: int) -> None:
         """Begin, go on with, or end the recording of the call."""
@@ -184,8 +200,7 @@ class Tapes:
         if self.call is not None:
             self.call.close(now_samples)
         self.call = recording
-        if recording is not None:
-            self.path = os.fspath(recording.path)
+        self._latest = recording or self._latest
 
     def set_message(self, recording: Recording | None, now_samples: int) -> None:
         """Begin a message, or end it."""

@@ -138,11 +138,11 @@ class Stream:
             )
         elif self._address(parameters) != self._address(self.parameters):
             self._rtcp_source = None
-        was_receiving = self.inbound.receives
+        was_expecting = self.inbound.expects
         self.parameters = parameters
         self.inbound.configure(parameters, srtp)
         self.outbound.configure(parameters)
-        if not was_receiving:
+        if not was_expecting:
             self._heard_since_ns = now_ns
         self.tapes.set_call(recording, self._samples_at(now_ns))
         if first:
@@ -154,7 +154,7 @@ class Stream:
         """Let each leg hear the other."""
         for one, two in ((self, other), (other, self)):
             one.joined_to = two
-            one.outbound.joined = ClockedReader(one.outbound.packet_samples)
+            one.outbound.joined = ClockedReader()
 
     def split(self) -> None:
         """Undo :meth:`join`."""
@@ -209,19 +209,19 @@ class Stream:
             packets_received=received,
             packets_sent=self.outbound.packets,
             packets_lost=lost,
-            loss_ratio=lost / expected if expected else 0.0,
+            loss_ratio=round(lost / expected, 5) if expected else 0.0,
             packets_late=jitter.late,
             packets_duplicate=sum(e.duplicates for e in receptions) + self.inbound.replayed,
             packets_foreign=self.inbound.latch.foreign,
             packets_malformed=self.inbound.malformed + (self._rtcp.malformed if self._rtcp else 0),
             packets_unauthentic=self.inbound.unauthentic,
             srtp_suite=self.parameters.srtp_suite if self.parameters else None,
-            jitter_ms=receptions[-1].jitter_ms if receptions else 0.0,
-            jitter_max_ms=max((each.jitter_max_ms for each in receptions), default=0.0),
+            jitter_ms=round(receptions[-1].jitter_ms, 2) if receptions else 0.0,
+            jitter_max_ms=round(max((each.jitter_max_ms for each in receptions), default=0.0), 2),
             concealed_ms=jitter.concealed_samples // 8,
             remote_loss_ratio=self._rtcp.remote_loss_ratio if self._rtcp is not None else 0.0,
             round_trip_ms=round_trip,
-            mos=round(mos(rating(unheard, delay_ms)), 2) if received else 0.0,
+            mos=round(mos(rating(unheard, delay_ms)), 2) if received else None,
             send_lateness_p99_ms=self._lateness.percentile_ms(99),
             first_packet_ns=self.inbound.first_packet_ns,
             last_packet_ns=self.inbound.last_packet_ns,
@@ -359,7 +359,7 @@ class Stream:
             self._send_rtcp(self._rtcp.report(self._sent(), self.inbound.reception, now_ns))
         last_ns = max(self.inbound.last_packet_ns or 0, self._heard_since_ns)
         silent_ns = now_ns - last_ns
-        if not self.inbound.receives or silent_ns < self._timeout_ns:
+        if not self.inbound.expects or silent_ns < self._timeout_ns:
             self._timed_out = False
         elif not self._timed_out:
             self._timed_out = True

@@ -33,10 +33,14 @@ def read_wav(path: Path) -> Samples:
             octets = file.readframes(file.getnframes())
     except wave.Error as error:
         return _read_g711(path, error)
-    except (OSError, EOFError) as error:
-        raise WavError(f"{path}: {error}") from error
-    samples = _to_float(octets, width, path)
-    samples = samples[: len(samples) // channels * channels].reshape(-1, channels).mean(axis=1)
+    except OSError as error:
+        raise WavError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, RuntimeError) as error:  # the wave module says no more than that
+        raise WavError(f"{path}: the file is cut short or its header is broken") from error
+    if not rate:
+        raise WavError(f"{path}: a sampling rate of 0")
+    octets = octets[: len(octets) // (width * channels) * (width * channels)]
+    samples = _to_float(octets, width, path).reshape(-1, channels).mean(axis=1)
     return resample(np.asarray(samples, dtype=np.float32), rate, RATE_HZ)
 
 
@@ -76,7 +80,7 @@ def _to_float(
     if width == 1:
         return ((np.frombuffer(octets, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
     if width == 3:
-        whole = np.frombuffer(octets[: len(octets) // 3 * 3], np.uint8).reshape(-1, 3)
+        whole = np.frombuffer(octets, np.uint8).reshape(-1, 3)
         wide = np.zeros((len(whole), 4), np.uint8)
         wide[:, 1:] = whole
         return (wide.view("<i4")[:, 0] / 2_147_483_648).astype(np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from agent.models.manifest import ModelSpec, PackageSource
 from agent.models.sources import Downloads, Report, SourceError, megabytes
-from agent.models.store import MARKER, ModelStore
+from agent.models.store import MARKER, ModelStore, file_sum
 from media import CordboardError
 
 _SPARE_BYTES = 200_000_000
@@ -26,7 +25,7 @@ class FetchError(CordboardError):
 
 
 def fetch_first(store: ModelStore, wanted: Sequence[Sequence[ModelSpec]], report: Report) -> None:
-    """Make sure that of every row of candidates, best first, one is there.
+    """Make sure that of every row of candidates, best first, one is there and undamaged.
 
     Optional candidates of a row that has others are used when present, never fetched.
 
@@ -46,8 +45,11 @@ def _fetch_row(store: ModelStore, row: Sequence[ModelSpec], downloads: Downloads
     reasons: list[str] = []
     for spec in row:
         if store.is_present(spec):
-            downloads.report(f"{spec.name}: present")
-            return None
+            damage = store.damage(spec, contents=True)
+            downloads.report(f"{spec.name}: {damage or 'present'}")
+            if not damage:
+                return None
+            store.discard(spec)
         if spec.optional and len(row) > 1:
             continue
         try:
@@ -102,14 +104,9 @@ def _write_marker(spec: ModelSpec, folder: Path) -> None:
     marker = {
         "digest": spec.digest,
         "files": {each.relative_to(folder).as_posix(): each.stat().st_size for each in files},
-        "sha256": {each.relative_to(folder).as_posix(): _sum(each) for each in files},
+        "sha256": {each.relative_to(folder).as_posix(): file_sum(each) for each in files},
     }
     (folder / MARKER).write_text(json.dumps(marker, indent=1), encoding="utf-8")
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _swap_in(folder: Path, target: Path) -> None:

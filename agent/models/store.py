@@ -6,6 +6,7 @@ the manifest says now, and every file that the marker lists still has its size.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -66,6 +67,34 @@ class ModelStore:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
+
+    def damage(self, spec: ModelSpec, *, contents: bool = False) -> str:
+        """Return what is wrong with an installed model; empty where nothing is, or it is not there.
+
+        Args:
+            spec: the model.
+            contents: read every file and compare its SHA-256 with that of the installation.
+        """
+        folder = self.models_dir / spec.name
+        try:
+            marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+            sizes, sums = dict(marker["files"]), dict(marker.get("sha256", {}))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return ""
+        for name, size in sizes.items():
+            try:
+                size_now = (folder / name).stat().st_size
+                if size_now != size:
+                    return f"{name} has {size_now:,} bytes instead of {size:,}"
+                if contents and sums.get(name, "") not in ("", file_sum(folder / name)):
+                    return f"{name} is not what was installed: its SHA-256 is another"
+            except OSError as error:
+                return f"{name}: {error.strerror}"
+        return ""
+
+    def discard(self, spec: ModelSpec) -> None:
+        """Take a model for not there from now on."""
+        (self.models_dir / spec.name / MARKER).unlink(missing_ok=True)
 
     def failure(self, name: str) -> str:
         """Return why the last fetch of a model failed, empty if none did."""
@@ -191,4 +220,11 @@ class ModelStore:
         raise ConfigError([f"no model for {job}: {absent}; run: cordboard models fetch"])
 
     def _absence(self, spec: ModelSpec) -> str:
-        return f"{spec.name}: {self.failure(spec.name) or f'not in {self.models_dir}'}"
+        known = self.damage(spec) or self.failure(spec.name)
+        return f"{spec.name}: {known or f'not in {self.models_dir}'}"
+
+
+def file_sum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,9 @@ of the answer. Exit code 0 only when every utterance got an answer.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.commands.options import PROJECT_CONFIG
@@ -29,6 +31,9 @@ from edge.phone.speech import FLITE_VOICES, PIPER, default_cache_dir
 
 HELP = "place a call: speak, record, measure"
 _DIGITS = set("0123456789*#ABCDabcd")
+_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%]+")
+"""RFC 3261 section 25.1."""
+_LONGEST_S = 86_400
 _SCRIPT_OPTIONS = {"--say": "TEXT|WAV", "--interrupt": "TEXT|WAV[@SECONDS]", "--dtmf": "DIGITS"}
 
 
@@ -64,9 +69,24 @@ def _parse_item(kind: ItemKind, value: str) -> Item:
     if not at:
         return Item(kind, value, 1_000)
     try:
-        return Item(kind, words, round(float(seconds) * 1_000))
+        after_s = float(seconds)
     except ValueError:
         return Item(kind, value, 1_000)
+    if not 0 <= after_s <= _LONGEST_S:
+        raise ValueError(f"--{kind} {value!r}: {seconds} is no number of seconds to wait")
+    return Item(kind, words, round(after_s * 1_000))
+
+
+def _within(lowest: float, highest: float) -> Callable[[str], float]:
+    """Return what reads a number of a range."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text} is not {lowest} to {highest}")
+        return value
+
+    return number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,30 +97,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         script.add_argument(option, action=_Script, dest="items", metavar=metavar, nargs="+")
     script.add_argument("--voice", default="slt", choices=(*FLITE_VOICES, PIPER))
     script.add_argument(
-        "--wait-greeting", type=float, default=10.0, metavar="S",
+        "--wait-greeting", type=_within(0, _LONGEST_S), default=10.0, metavar="S",
         help="wait so long for a greeting before speaking; 0 speaks at once (default 10)",
     )  # fmt: skip
     script.add_argument(
-        "--answer-timeout", type=float, default=15.0, metavar="S",
+        "--answer-timeout", type=_within(0, _LONGEST_S), default=15.0, metavar="S",
         help="an utterance without an answer for so long has none (default 15)",
     )  # fmt: skip
     script.add_argument(
-        "--silence", type=int, default=1_200, metavar="MS",
+        "--silence", type=_within(20, 60_000), default=1_200, metavar="MS",
         help="quiet that ends the far end's turn (default 1200)",
     )  # fmt: skip
     line = parser.add_argument_group("the line")
     line.add_argument("--from", dest="caller", metavar="USER", help="caller's number or name")
     line.add_argument("--codec", default="PCMU", choices=("PCMU", "PCMA"))
-    line.add_argument("--port", type=int, default=0, help="local SIP port (default: any)")
-    line.add_argument("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets")
-    line.add_argument("--jitter", type=int, default=0, metavar="MS", help="delay packets at random")
+    line.add_argument(
+        "--port", type=_within(0, 65_535), default=0, help="local SIP port (default: any)"
+    )
+    line.add_argument(
+        "--loss", type=_within(0, 100), default=0.0, metavar="PERCENT", help="lose packets"
+    )
+    line.add_argument(
+        "--jitter", type=_within(0, 10_000), default=0, metavar="MS", help="delay packets at random"
+    )
     line.add_argument("--seed", type=int, default=1, help="of loss and jitter (default 1)")
     end = parser.add_argument_group("the end")
     end.add_argument(
-        "--hangup-after", type=float, default=0.3, metavar="S",
+        "--hangup-after", type=_within(0, _LONGEST_S), default=0.3, metavar="S",
         help="stay on the line after the last answer (default 0.3)",
     )  # fmt: skip
-    end.add_argument("--timeout", type=float, default=300.0, metavar="S", help="longest call")
+    end.add_argument(
+        "--timeout", type=_within(0, _LONGEST_S), default=300.0, metavar="S", help="longest call"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--save", type=Path, metavar="WAV", help="stereo: phone left, agent right")
     output.add_argument("--json", action="store_true", help="one JSON document at the end")
@@ -149,17 +177,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> CallPlan:
-    if not 0 <= args.loss <= 100:
-        raise PhoneError(f"--loss {args.loss}: a percentage is 0 to 100")
-    if args.jitter < 0:
-        raise PhoneError("--jitter cannot be negative")
+    caller = args.caller or random_caller()
+    if not _USER.fullmatch(caller):
+        raise PhoneError(f"--from {caller!r} cannot be the user part of a SIP URI")
     return CallPlan(
         uri=args.uri,
         items=args.items or [],
-        caller=args.caller or random_caller(),
+        caller=caller,
         voice=args.voice,
         save=args.save,
-        local_port=args.port,
+        local_port=round(args.port),
         timeout_s=args.timeout,
         wait_greeting_ms=round(args.wait_greeting * 1_000),
         answer_ms=round(args.answer_timeout * 1_000),
@@ -167,9 +194,9 @@ def _plan(args: argparse.Namespace) -> CallPlan:
         line=LineOptions(
             codec=args.codec,
             loss_ratio=args.loss / 100,
-            jitter_ms=args.jitter,
+            jitter_ms=round(args.jitter),
             seed=args.seed,
-            silence_ms=args.silence,
+            silence_ms=round(args.silence),
         ),
         cache_dir=default_cache_dir(),
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 from edge.commands import calls_stats
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.terminal import printable
 from edge.records.models import AttemptRow, CallRow, TurnRow
 from edge.records.reader import RecordReader
 from edge.records.statistics import answer_ms
@@ -47,13 +48,19 @@ def _add_options(parser: argparse.ArgumentParser, *, first: bool) -> None:
 
     parser.add_argument(
         "--limit",
-        type=int,
+        type=_positive,
         metavar="N",
         default=default(DEFAULT_LIMIT),
         help=f"rows of the list ({DEFAULT_LIMIT})",
     )
     parser.add_argument("--json", action="store_true", default=default(False), help="print JSON")
     add_config_argument(parser, default=default(None))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,11 +132,6 @@ def short_uri(uri: str) -> str:
     return user if at else host or rest.partition(";")[0]
 
 
-def printable(text: str) -> str:
-    """Return text from the wire with no power over the terminal: controls become U+FFFD."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 def _ending(row: CallRow) -> str:
     if row.reason is None:
         return "in progress"
@@ -197,10 +199,10 @@ def _attempt_line(row: AttemptRow) -> str:
 
 
 def _quality(row: CallRow) -> str | None:
-    if row.mos is None:
+    if row.packets_received is None:
         return None
     parts = [
-        f"MOS {row.mos:.2f}",
+        "nothing heard" if row.mos is None else f"MOS {row.mos:.2f}",
         f"loss {(row.loss_ratio or 0) * 100:.1f} %",
         f"jitter {row.jitter_ms or 0:.1f} ms (max {row.jitter_max_ms or 0:.1f})",
         f"concealed {row.concealed_ms or 0} ms",

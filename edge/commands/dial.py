@@ -14,6 +14,7 @@ import sys
 
 from edge.client_messages import CallAnsweredNews, CallEndedNews, Subscribe
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.terminal import printable
 from edge.trunks.ask import NotRunningError
 from edge.trunks.messages import CallPlaced, PlaceCall
 from media import ConfigError, RemoteError
@@ -91,5 +92,6 @@ async def _follow(news: asyncio.Queue[Message], placed: CallPlaced) -> int:
         elif isinstance(message, CallEndedNews):
             cause = f": {message.cause}" if message.cause else ""
             length = f"{message.duration_ms / 1_000:.0f} s, "
-            print(f"{length}{message.reason} ({message.sip_status}, by {message.ended_by}){cause}")
+            ending = f"{message.reason} ({message.sip_status}, by {message.ended_by})"
+            print(printable(f"{length}{ending}{cause}"))
             return 0 if answered else 1

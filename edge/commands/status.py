@@ -17,6 +17,7 @@ import time
 
 from edge.client_messages import Status, StatusRequest
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.terminal import printable
 from media import RemoteError
 from media.link import connect
 from media.paths import socket_address
@@ -113,7 +114,7 @@ def as_text(status: Status | None) -> str:
             f"  call    {call.call_id}  {call.state:<10} {call.duration_s:>5} s  "
             f"{call.caller} -> {call.called} ({call.agent})"
         )
-    return "\n".join(lines)
+    return "\n".join(printable(each) for each in lines)
 
 
 def _lines_in_use(status: Status) -> str:

@@ -13,6 +13,7 @@ import json
 import sys
 
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.terminal import printable_lines
 from edge.trunks.ask import ask_edge
 from edge.trunks.messages import ServerStatus, Trunks, TrunksRequest, TrunkStatus
 from media import RemoteError
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(dataclasses.asdict(answer), ensure_ascii=False))
     else:
-        print(as_text(answer))
+        print(printable_lines(as_text(answer)))
     return 0 if all(is_well(each) for each in answer.trunks) else 1
 
 

@@ -1,16 +1,15 @@
-"""Read WAVs as 8 kHz, write the stereo recording, and speak G.711."""
+"""Write the stereo recording, and speak G.711."""
 
 from __future__ import annotations
 
 import audioop
-import wave
 from pathlib import Path
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from media import CordboardError
+from media.wav import write_wav
 
 RATE_HZ = 8_000
 FRAME_SAMPLES = 160
@@ -25,39 +24,14 @@ class PhoneError(CordboardError):
     """The phone cannot do what it was asked to."""
 
 
-def read_wav(path: Path) -> Samples:
-    """Read a 16-bit PCM WAV of any rate as ``int16[n]``, mono, 8 kHz.
-
-    Raises:
-        PhoneError: no such file, or not such a WAV.
-    """
-    try:
-        with wave.open(str(path), "rb") as file:
-            if file.getsampwidth() != 2:
-                raise PhoneError(f"{path} is not 16-bit PCM")
-            channels, rate_hz = file.getnchannels(), file.getframerate()
-            raw = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-    except (OSError, EOFError, wave.Error) as error:
-        raise PhoneError(f"cannot read {path}: {error}") from error
-    mono = raw.reshape(-1, channels)[:, 0].astype(np.int16)
-    if rate_hz == RATE_HZ:
-        return mono
-    resampled = soxr.resample(mono, rate_hz, RATE_HZ)
-    return np.asarray(np.clip(resampled, -32_768, 32_767)).astype(np.int16)
-
-
 def write_stereo(path: Path, left: Samples, right: Samples) -> None:
     """Write ``int16[n]`` and ``int16[m]`` at 8 kHz as one stereo WAV, the shorter one padded."""
     length = max(len(left), len(right))
-    both = np.zeros((length, 2), dtype="<i2")
+    both = np.zeros((length, 2), dtype=np.int16)
     both[: len(left), 0] = left
     both[: len(right), 1] = right
     path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(both.tobytes())
+    write_wav(path, both)
 
 
 def encode(codec: str, samples: Samples) -> bytes:

@@ -81,8 +81,10 @@ def split_uri(uri: str) -> tuple[str, int, str]:
     address, _, parameters = rest.partition(";")
     hostport = address.rpartition("@")[2].partition("?")[0]
     host, _, port = unquote(hostport).partition(":")
-    if not host or (port and not port.isdigit()):
+    if not host or not (port or "5060").isdecimal():
         raise PhoneError(f"{uri!r} has no host, or a port that is no number")
+    if not 0 < int(port or 5060) < 65_536:
+        raise PhoneError(f"{uri!r}: there is no port {port}")
     transport = "tcp" if "transport=tcp" in parameters.lower() else "udp"
     return host, int(port or 5060), transport
 
@@ -249,7 +251,10 @@ class PhoneCall:
         report.packets_lost = line.counts.sequence.lost
         report.send_lateness_max_ms = line.counts.lateness_max_ms
         if self._plan.save is not None and report.answered:
-            write_stereo(self._plan.save, line.left.samples(), line.right.samples())
+            try:
+                write_stereo(self._plan.save, line.left.samples(), line.right.samples())
+            except OSError as error:
+                raise PhoneError(f"cannot write {self._plan.save}: {error.strerror}") from error
             report.recording = str(self._plan.save)
 
     def _since_invite(self, at_ns: int) -> float:

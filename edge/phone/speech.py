@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge.phone.audio import PhoneError, Samples, read_wav
+from edge.phone.audio import PhoneError, Samples
+from media.wav import read_wav
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal")
 PIPER = "piper"
@@ -35,7 +36,8 @@ def speak(words: str, voice: str, cache_dir: Path) -> Samples:
         cache_dir: where audio is kept.
 
     Raises:
-        PhoneError: nothing here can speak, or the WAV cannot be read.
+        PhoneError: nothing here can speak.
+        WavError: the WAV cannot be read.
     """
     if words.lower().endswith(".wav"):
         return read_wav(Path(words))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,23 +31,23 @@ class RecordReader:
     """
 
     def __init__(self, url: str) -> None:
-        path = database_path(url)
-        if path is not None and not path.exists():
-            raise RecordError(f"no call has been recorded yet ({path} does not exist)")
         try:
+            path = database_path(url)
+            if path is not None and not path.exists():
+                raise RecordError(f"no call has been recorded yet ({path} does not exist)")
             self._engine: Engine = open_database(url, create=False)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ImportError) as error:  # a driver that is not installed
             raise RecordError(f"cannot read the records: {_first_line(error)}") from error
 
     def recent(self, limit: int) -> Sequence[CallRow]:
         """Return the latest calls, newest first."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
             newest = select(CallRow).order_by(CallRow.call_id.desc()).limit(limit)
             return session.scalars(newest).all()
 
     def turn_counts(self, call_ids: Sequence[str]) -> dict[str, int]:
         """Return how many turns each of the calls has."""
-        with Session(self._engine) as session:
+        with self._session() as session:
             counted = (
                 select(TurnRow.call_id, func.count())
                 .where(TurnRow.call_id.in_(call_ids))
@@ -60,7 +61,7 @@ class RecordReader:
         Raises:
             RecordError: no call, or several.
         """
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
             query = select(CallRow).order_by(CallRow.call_id.desc())
             if wanted == LAST:
                 rows = session.scalars(query.limit(1)).all()
@@ -77,7 +78,7 @@ class RecordReader:
 
     def turns(self, call_id: str) -> Sequence[TurnRow]:
         """Return a call's turns as they began."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
             ordered = (
                 select(TurnRow)
                 .where(TurnRow.call_id == call_id)
@@ -91,16 +92,24 @@ class RecordReader:
         if first is not None:
             calls = calls.where(CallRow.offered_at >= first)
             turns = turns.join(CallRow).where(CallRow.offered_at >= first)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
             return session.scalars(calls).all(), session.scalars(turns).all()
 
     def attempts(self, call_id: str) -> Sequence[AttemptRow]:
         """Return a call's attempts to reach a human, in order."""
-        if not inspect(self._engine).has_table(AttemptRow.__tablename__):
-            return []  # written before there were any
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
+            if not inspect(self._engine).has_table(AttemptRow.__tablename__):
+                return []  # written before there were any
             mine = select(AttemptRow).where(AttemptRow.call_id == call_id)
             return session.scalars(mine.order_by(AttemptRow.number)).all()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine, expire_on_commit=False) as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise RecordError(f"cannot read the records: {_first_line(error)}") from error
 
     def close(self) -> None:
         """Let go of the database."""

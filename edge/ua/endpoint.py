@@ -112,6 +112,7 @@ class Endpoint:
         Raises:
             ListenError: a port cannot be bound.
         """
+        pjsip.hush()
         self._pj.libCreate()
         config = pj.EpConfig()
         config.uaConfig.threadCnt = 0

@@ -85,6 +85,11 @@ def library() -> ctypes.CDLL:
     return library
 
 
+def hush() -> None:
+    """Keep pjlib, which writes to standard output until ``libInit``, out of a log that is JSON."""
+    library().pj_log_set_level(1)
+
+
 def tick_conference(port: int) -> None:
     """Run one 20 ms step of pjsua2's idle conference bridge.
 

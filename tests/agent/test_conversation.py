@@ -535,3 +535,39 @@ def test_hold_in_the_middle_of_an_answer_leaves_no_open_clip() -> None:
         await phone.until_quiet()
 
     assert hold_call(script).turns(Speaker.AGENT)[-1].text == ANSWERS["warranty"]
+
+
+def test_music_and_voices_on_hold_are_not_the_callers() -> None:
+    """What a held line plays is neither written down nor answered; afterwards questions are."""
+
+    async def script(phone: Phone) -> None:
+        assert phone.conversation is not None
+        phone.conversation.hold(True)
+        await phone.say("How long is the warranty?", 1_500)
+        await phone.wait(3_000)
+        phone.conversation.hold(False)
+        await phone.wait(1_000)
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    assert [each.text for each in phone.turns(Speaker.CALLER)] == [
+        "How long does the battery last?"
+    ]
+    assert [each.text for each in phone.turns(Speaker.AGENT)][1:] == [ANSWERS["battery"]]
+
+
+def test_a_question_asked_into_the_hold_is_dropped_with_it() -> None:
+    """Half a sentence before the hold is not joined to the first one after it."""
+
+    async def script(phone: Phone) -> None:
+        assert phone.conversation is not None
+        await phone.say("I wanted to", 600)
+        phone.conversation.hold(True)
+        await phone.wait(2_000)
+        phone.conversation.hold(False)
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until_quiet()
+
+    (caller,) = hold_call(script).turns(Speaker.CALLER)
+    assert caller.text.endswith("How long does the battery last?")

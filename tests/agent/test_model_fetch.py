@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands import models
 from agent.models.fetch import FetchError, fetch_first
 from agent.models.manifest import (
     ArchiveSource,
@@ -125,6 +126,69 @@ def test_a_damaged_or_stale_model_is_not_present(tmp_path: Path, good: OfficialS
     assert not store.is_present(model)
     fetch(store, (model,))
     assert store.path("m").read_bytes() == BODY
+
+
+def test_a_model_whose_bytes_changed_is_told_and_fetched_again(
+    tmp_path: Path, good: OfficialSource
+) -> None:
+    """Its size is right, so only its sum gives it away."""
+    model = spec("m", good)
+    store = ModelStore(tmp_path / "models", (model,))
+    fetch(store, (model,))
+    store.path("m").write_bytes(b"WEIGHTS")
+    assert store.damage(model) == ""
+    assert "SHA-256" in store.damage(model, contents=True)
+    lines = fetch(store, (model,))
+    assert "SHA-256" in lines[0]
+    assert store.path("m").read_bytes() == BODY
+    assert store.damage(model, contents=True) == ""
+
+
+def test_a_damaged_model_that_cannot_be_fetched_is_not_used(
+    tmp_path: Path, good: OfficialSource
+) -> None:
+    """Noise from a broken voice would be worse than the next best one."""
+    model = spec("m", good)
+    store = ModelStore(tmp_path / "models", (model,))
+    fetch(store, (model,))
+    store.path("m").write_bytes(b"WEIGHTS")
+    (tmp_path / "good.bin").unlink()
+    with pytest.raises(FetchError):
+        fetch(store, (model,))
+    assert not store.is_present(model)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"short", "m.bin has 5 bytes instead of 7"), (b"WEIGHTS", "its SHA-256 is another")],
+)
+def test_the_list_says_what_is_damaged(
+    tmp_path: Path,
+    good: OfficialSource,
+    capsys: pytest.CaptureFixture[str],
+    body: bytes,
+    said: str,
+) -> None:
+    """The file, what is wrong with it, and what to do."""
+    model = spec("m", good)
+    store = ModelStore(tmp_path / "models", (model,))
+    fetch(store, (model,))
+    store.path("m").write_bytes(body)
+    models.show(store, [models.row(store, model, (), verify=True)], [])
+    shown = capsys.readouterr().out
+    assert "damaged m " in shown
+    assert said in shown
+    assert "run: cordboard models fetch" in shown
+
+
+def test_the_projects_configuration_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is of what the service here needs, wherever ops stand when they ask."""
+    here = models.configuration(None)
+    monkeypatch.chdir(tmp_path)
+    assert models.configuration(None) == here
+    assert list(here.agents) != ["default"]
 
 
 def test_parts_of_several_wheels_are_joined_in_order(tmp_path: Path) -> None:

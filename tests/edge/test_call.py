@@ -324,6 +324,28 @@ def test_a_lost_conversation_is_apologised_for(event: Event) -> None:
     assert call.termination.who is Party.SYSTEM
 
 
+@pytest.mark.parametrize(
+    ("who", "reason"),
+    [
+        (Party.AGENT, EndReason.AGENT_GOODBYE),
+        (Party.SYSTEM, EndReason.ANNOUNCED),
+        (Party.CALLED, EndReason.CALLED_HANGUP),
+    ],
+)
+def test_an_ordinary_end_is_no_failure_to_the_carrier(who: Party, reason: EndReason) -> None:
+    """The BYE says normal clearing; any other cause would count against the trunk."""
+    actions = call_in(CallState.TALKING).receive(HangUpAsked(who, reason), 9)
+    assert actions[0] == do.HangUp(f'Q.850;cause=16;text="{reason}"')
+
+
+def test_a_call_is_offered_once() -> None:
+    """The record and the log count from the same moment."""
+    call = Call(CallTimers())
+    call.times.offered_ns = 3
+    call.receive(InviteArrived(), 8)
+    assert call.times.offered_ns == 3
+
+
 @pytest.mark.parametrize("event", [MediaFailed("no file"), RtpSilent(30_000), MediaLost()])
 def test_an_apology_that_cannot_be_heard_ends_the_call(event: Event) -> None:
     """Where the apology cannot be played the call ends at once, still with the first cause."""

@@ -128,6 +128,22 @@ def test_an_unknown_call_is_one_line(recorded: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "cordboard calls: no call 'zzz'\n"
 
 
+def test_a_call_in_which_nothing_was_heard_has_no_mos() -> None:
+    """A grade would be made up: there was nothing to grade."""
+    silent = {"packets_received": 0, "packets_sent": 90}
+    row = CallRow(call_id="c", offered_at="", caller="a", called="b", direction="inbound", **silent)
+    shown = calls.show_text(row, [])
+    assert "nothing heard" in shown
+    assert "MOS" not in shown
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_list_has_at_least_one_row(recorded: str, limit: str) -> None:
+    """Usage is exit code 2; there are calls, so "no calls yet" would be a lie."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["calls", "--limit", limit, "--config", recorded])
+
+
 def test_no_records_yet(config: str) -> None:
     """Before the first call the reason is readable."""
     args = argparse.Namespace(config=Path(config), what="list", id="last", json=False, limit=5)
@@ -187,6 +203,15 @@ def test_status_for_people() -> None:
     assert "voice   piper" in rest
     assert "kept in the spool file" in rest
     assert "c1  talking" in rest
+
+
+def test_a_callers_name_has_no_power_over_the_terminal_of_ops() -> None:
+    """Escape sequences and line ends in a From header do not come through the status."""
+    evil = "sip:\x1b]0;owned\x07\r\nready@b"
+    call = CallStatus(CallId("c1"), "talking", evil, evil, "support", 12)
+    shown = status.as_text(full_status(calls=(call,)))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert len(shown.split("\n")) == len(status.as_text(full_status()).split("\n"))
 
 
 def test_status_for_programs() -> None:

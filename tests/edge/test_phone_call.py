@@ -114,7 +114,8 @@ def test_digits_leave_as_rfc_4733_events(machine: AnsweringMachine) -> None:
         (["sip:1@127.0.0.1:x"], "port that is no number"),
         (["sip:1@127.0.0.1", "--say", "/nowhere/a.wav"], "cannot read"),
         (["sip:1@127.0.0.1", "--say", "Hello.", "/nowhere/b.wav"], "cannot read /nowhere/b.wav"),
-        (["sip:1@127.0.0.1", "--loss", "200"], "percentage"),
+        (["sip:1@127.0.0.1:99999"], "there is no port 99999"),
+        (["sip:1@127.0.0.1", "--from", "a b<>"], "user part of a SIP URI"),
     ],
 )
 def test_wrong_arguments_are_one_readable_line(arguments: list[str], said: str) -> None:
@@ -122,4 +123,35 @@ def test_wrong_arguments_are_one_readable_line(arguments: list[str], said: str) 
     done = _phone(*arguments)
     assert done.returncode == 1
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--loss", "200"],
+        ["--jitter", "-1"],
+        ["--timeout", "nan"],
+        ["--silence", "-5"],
+        ["--port", "99999"],
+        ["--interrupt", "Stop.@-3"],
+        ["--interrupt", "Stop.@inf"],
+    ],
+)
+def test_numbers_out_of_range_are_wrong_usage(arguments: list[str]) -> None:
+    """The option is named, exit code 2, nothing is called."""
+    done = _phone("sip:1@127.0.0.1:9", *arguments)
+    assert done.returncode == 2
+    assert f"{arguments[0]} " in done.stderr.splitlines()[-1].replace(":", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_recording_that_cannot_be_written_is_one_readable_line(
+    machine: AnsweringMachine, spoken: str, tmp_path: Path
+) -> None:
+    """The call was made; what is told is why its recording is missing."""
+    target = f"sip:100@127.0.0.1:{machine.port}"
+    done = _phone(target, "--say", spoken, "--silence", "700", "--save", str(tmp_path))
+    assert done.returncode == 1
+    assert f"cannot write {tmp_path}: Is a directory" in done.stderr
     assert "Traceback" not in done.stderr

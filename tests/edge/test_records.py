@@ -182,6 +182,29 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
         RecordReader(f"sqlite:///{tmp_path}/calls.db")
 
 
+@pytest.mark.parametrize("url", ["oracle+cx_oracle://u@h/d", "nosuch://h/d", "sqlite"])
+def test_a_database_that_cannot_be_spoken_to_is_one_readable_line(url: str) -> None:
+    """Its driver is not installed, nobody knows it, or it is no URL."""
+    with pytest.raises(RecordError, match="^cannot read the records: "):
+        RecordReader(url)
+
+
+def test_a_damaged_database_is_one_readable_line(make: MakeWriter, url: str) -> None:
+    """Also where the damage is found by the query: a table is gone, or its pages are."""
+    writer = make()
+    writer.put(opened("c1"))
+    writer.stop()
+    engine = open_database(url, create=False)
+    with Session(engine) as session, session.begin():
+        session.execute(text("DROP TABLE calls"))
+    engine.dispose()
+    reader = RecordReader(url)
+    for read in (lambda: reader.recent(5), lambda: reader.find("c1"), lambda: reader.since(None)):
+        with pytest.raises(RecordError, match="^cannot read the records: .*no such table"):
+            read()
+    reader.close()
+
+
 def test_another_layout_is_refused(url: str) -> None:
     """A database of another version is not touched."""
     engine = open_database(url, create=True)

@@ -125,6 +125,13 @@ def test_a_run_directory_has_one_service(tmp_path: Path) -> None:
         pass
 
 
+def test_a_run_directory_that_cannot_be_made_is_one_readable_line(tmp_path: Path) -> None:
+    """Which directory, which setting, and why."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match=r"cannot write to .*/file/run \(run_dir\): Not a dir"):
+        only_one(tmp_path / "file" / "run").__enter__()
+
+
 def sip(udp_port: int, tcp_port: int | None = None) -> Config:
     agents = {"support": AgentConfig("Hello.", "Be brief.")}
     config = Config(agents, (RuleConfig(agent="support"),))

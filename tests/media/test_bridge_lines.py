@@ -167,7 +167,7 @@ async def test_time_out_is_told_once_and_only_while_something_should_come(
     """A silent far end is reported; one on hold is not."""
     edge = await media.peer("edge")
     with RtpEndpoint(port=20_522) as phone:
-        held = await edge.open_stream(parameters_for(phone.port, direction="sendonly"))
+        held = await edge.open_stream(parameters_for(phone.port, direction="recvonly"))
         stream = await edge.open_stream(parameters_for(phone.port))
         timed_out = await edge.wait_for(messages.RtpTimedOut, 4)
         assert timed_out.stream == stream.stream
@@ -175,6 +175,22 @@ async def test_time_out_is_told_once_and_only_while_something_should_come(
         await asyncio.sleep(1.0)
         assert not [m for m in edge.messages if isinstance(m, messages.RtpTimedOut)]
         assert held.stream != stream.stream
+        closed = await edge.ask(messages.CloseStream(stream.stream), messages.StreamClosed)
+        assert closed.quality.mos is None
+
+
+async def test_a_far_end_that_stays_silent_after_its_hold_times_out(media: MediaProcess) -> None:
+    """The time on hold does not count, the time after it does."""
+    edge = await media.peer("edge")
+    with RtpEndpoint(port=20_540) as phone:
+        held = parameters_for(phone.port, direction="recvonly")
+        stream = await edge.open_stream(held)
+        await asyncio.sleep(2.0)
+        resumed = messages.ConfigureStream(stream.stream, parameters_for(phone.port))
+        await edge.ask(resumed, messages.Done)
+        timed_out = await edge.wait_for(messages.RtpTimedOut, 4)
+        assert timed_out.stream == stream.stream
+        assert 1_000 <= timed_out.silent_ms < 2_000
 
 
 async def test_two_joined_legs_hear_each_other(media: MediaProcess) -> None:

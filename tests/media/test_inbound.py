@@ -30,6 +30,15 @@ def frames(events: list[InboundEvent]) -> list[bytes | None]:
     return [event.frame.payload for event in events if isinstance(event, Heard)]
 
 
+@pytest.mark.parametrize(
+    ("direction", "expects"),
+    [("sendrecv", True), ("recvonly", False), ("sendonly", False), ("inactive", False)],
+)
+def test_silence_is_a_fault_only_while_both_talk(direction: str, expects: bool) -> None:
+    """Who has put us on hold may send nothing for as long as they like."""
+    assert inbound(direction=direction).expects is expects
+
+
 def test_audio_of_both_laws_is_heard() -> None:
     """The far end may switch between PCMU and PCMA at any packet (RFC 3264 section 6.1)."""
     one = inbound()

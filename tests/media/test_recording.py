@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +87,28 @@ def test_a_message_begins_where_it_was_begun(tmp_path: Path) -> None:
     assert list(left) == [7] * 160
     with wave.open(str(tmp_path / "call.wav")) as file:
         assert file.getnframes() == 80_320
+
+
+def test_a_recording_that_cannot_be_made_has_no_path(tmp_path: Path) -> None:
+    """The record must not name a file that was never there, and the log says why once."""
+    (tmp_path / "full").write_text("a file where the folder should be")
+    writer, tapes = RecordingWriter(), Tapes()
+    tapes.set_call(Recording(tmp_path / "full" / "call.wav", writer), 0)
+    with structlog.testing.capture_logs() as lines:
+        for second in range(1, 4):
+            tapes.add(CALLER, second * 8_000, np.full(160, 1, dtype=np.int16))
+            tapes.flush(second * 8_000)
+        tapes.close(32_000)
+        writer.close()
+    assert tapes.path is None
+    assert [each["event"] for each in lines] == ["recording_failed"]
+
+
+def test_a_recording_has_its_path_after_the_end(tmp_path: Path) -> None:
+    """Also while its file is still to be written."""
+    writer, tapes = RecordingWriter(), Tapes()
+    tapes.set_call(Recording(tmp_path / "call.wav", writer), 0)
+    assert tapes.path == str(tmp_path / "call.wav")
+    tapes.close(160)
+    writer.close()
+    assert tapes.path == str(tmp_path / "call.wav")

