@@ -104,7 +104,9 @@ class Conversation:
         self._clock = clock
         self._tasks = CallTasks(self.fail)
         self._speaking = Speaking(stream, media, self._clip_over, conversation_base(clock()))
-        self._patience = Patience(persona.config.limits, fillers=bool(persona.config.filler))
+        self._patience = Patience(
+            persona.config.limits, bool(persona.config.filler), persona.timing.filler_ms
+        )
         self._book = TurnBook(call_id, edge.send)
         self._tellings: dict[int, Telling] = {}
         handover = Handover(persona.human_queue, persona.config)
@@ -236,7 +238,9 @@ class Conversation:
 
     def retune(self, turn: TurnConfig) -> None:
         """Use other turn settings from now on."""
-        self._listening.turns.timing = resolve_timing(turn)
+        timing = resolve_timing(turn)
+        self._listening.turns.timing = timing
+        self._patience.filler_ms = timing.filler_ms
         self._floor.retune(turn)
         self._settle()
 

@@ -45,7 +45,7 @@ class Floor:
         clock: Callable[[], int],
     ) -> None:
         self.turn = persona.config.turn
-        self._core = Interruption(persona.timing.barge_in_ms, self.turn.backchannels)
+        self._core = Interruption(persona.timing, self.turn.backchannels)
         self._listening = listening
         self._speaking = speaking
         self._delivery = delivery
@@ -77,7 +77,7 @@ class Floor:
     def retune(self, turn: TurnConfig) -> None:
         """Use other settings from now on."""
         self.turn = turn
-        self._core.barge_in_ms = resolve_timing(turn).barge_in_ms
+        self._core.timing = resolve_timing(turn)
         self._core.backchannels = turn.backchannels
 
     @property
