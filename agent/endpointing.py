@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from agent.words import split_words
+from agent.words import made_of, split_words
 from media.config.model import TurnConfig
 
 MELODY_WORTH_MS = 80
@@ -277,6 +277,14 @@ def words_decide(timing: TurnTiming, text: str, expectation: Expectation, grasp:
         required_silence_ms(timing, text, melody, expectation, grasp) for melody in (0.0, 1.0)
     )
     return quiet - sure <= MELODY_WORTH_MS
+
+
+_HUMS = ("um", "uh", "er", "erm", "ah", "eh", "oh", "hm", "mm", "mm-hm", "uh-huh")
+
+
+def is_hum(text: str, expectation: Expectation) -> bool:
+    """Say whether a turn is nothing but thinking aloud; after a yes/no question it is an answer."""
+    return expectation is not Expectation.YES_NO and made_of(split_words(text), _HUMS)
 
 
 _SPELL = re.compile(r"\bspell\b|letter by letter", re.IGNORECASE)

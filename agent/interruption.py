@@ -94,6 +94,8 @@ class Interruption:
     def __init__(self, timing: TurnTiming, backchannels: tuple[str, ...]) -> None:
         self.timing = timing
         self.backchannels = backchannels
+        self.asked = False
+        """The agent has all but asked a question: then the same words are its answer."""
         self.standing = Standing.IDLE
         self.onset_ns = 0
         self._speaking = False
@@ -135,7 +137,7 @@ class Interruption:
 
     def _weigh(self, text: str, final: bool) -> list[Action]:
         words = split_words(text)
-        if not words or made_of(words, self.backchannels):
+        if not words or (made_of(words, self.backchannels) and not self.asked):
             if not final or self._speaking:
                 return []
             held = self.standing is Standing.HOLDING

@@ -127,6 +127,12 @@ class Patience:
         """Whether the goodbye was said and the call is about to end."""
         return self._farewell_ns is not None
 
+    def ask(self) -> Action:
+        """Return what is said to a caller who is silent, or never understood."""
+        self._quiet_since_ns = None
+        self.asked += 1
+        return Action.ASK if self.asked <= self.limits.no_input_prompts else Action.END_SILENT
+
     def receive_tick(self, now_ns: int) -> list[Action]:
         """Return what time demands."""
         if self._farewell_ns is not None:
@@ -184,6 +190,4 @@ class Patience:
             return []
         if now_ns < self._quiet_since_ns + self.limits.no_input_ms * MS:
             return []
-        self._quiet_since_ns = None
-        self.asked += 1
-        return [Action.ASK if self.asked <= self.limits.no_input_prompts else Action.END_SILENT]
+        return [self.ask()]
