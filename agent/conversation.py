@@ -264,6 +264,7 @@ class Conversation:
     async def _flush_words(self) -> None:
         exchange = await last_words(self._listening, self._clock, self._delivery.wasted_ms)
         if exchange is not None:
+            exchange.cut_offs = self._cut_offs
             self._book.caller(exchange)
 
     def _turn_ended(self, ended: TurnEnded) -> None:
@@ -334,7 +335,8 @@ class Conversation:
         if not self._floor.taken and turn is not None and not self.closed:
             self._floor.receive(AgentSilent())
             self._listening.turns.expectation = expected_answer(turn.text)
-            self._tasks.spawn(self._remember())
+            if self._sessions.allowance.model:
+                self._tasks.spawn(self._remember())
 
     async def _remember(self) -> None:
         await self._sessions.dialogue.prefill([*self.persona.prefix, *self.history.messages()])

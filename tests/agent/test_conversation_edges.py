@@ -171,3 +171,28 @@ def test_an_okay_into_what_is_protected_is_not_answered() -> None:
 
     phone = hold_call(script, persona)
     assert [each.source for each in phone.turns(Speaker.AGENT)] == ["greeting", "fast_lane"]
+
+
+def test_waiting_for_the_caller_is_no_wasted_work() -> None:
+    """Work that was over before it was thrown away counts to its end."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last and", 1_500)
+        await phone.wait(900)
+        await phone.say("what does the warranty cover?", 1_500)
+        await phone.until_quiet()
+
+    (caller,) = hold_call(script).turns(Speaker.CALLER)
+    assert 0 < caller.detail["wasted_provisional_ms"] < 1_200
+
+
+def test_a_cut_off_is_counted_although_the_call_ends_in_it() -> None:
+    """The turn that the caller could not finish says so."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: len(phone.packets_since(phone.speech_ended_ns)) > 5)
+        await phone.say("in the winter when it snows", 1_200)
+
+    caller = hold_call(script).turns(Speaker.CALLER)[-1]
+    assert (caller.text, caller.detail["cut_offs"]) == ("in the winter when it snows", 1.0)
