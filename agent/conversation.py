@@ -19,7 +19,7 @@ from agent.answering import Answering
 from agent.call_tasks import CallTasks
 from agent.clip_numbers import conversation_base
 from agent.delivery import Delivery
-from agent.endpointing import expected_answer, resolve_timing
+from agent.endpointing import resolve_timing
 from agent.exchange import Exchange, Telling, TurnBook
 from agent.floor import Floor
 from agent.handing_over import HandingOver
@@ -334,7 +334,7 @@ class Conversation:
             self._human.clip_over(clip, telling)
         if not self._floor.taken and turn is not None and not self.closed:
             self._floor.receive(AgentSilent())
-            self._listening.turns.expectation = expected_answer(turn.text)
+            self._listening.turns.expectation = self.persona.expected_answer(turn.text)
             if self._sessions.allowance.model:
                 self._tasks.spawn(self._remember())
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent.delivery import Delivery
-from agent.endpointing import Expectation, expected_answer, resolve_timing
+from agent.endpointing import Expectation, resolve_timing
 from agent.exchange import Telling
 from agent.interruption import Action, Event, Interruption
 from agent.listening import Listening
@@ -50,6 +50,7 @@ class Floor:
         clock: Callable[[], int],
     ) -> None:
         self.turn = persona.config.turn
+        self._persona = persona
         self._core = Interruption(persona.timing, self.turn.backchannels)
         self._listening = listening
         self._speaking = speaking
@@ -145,7 +146,7 @@ class Floor:
             return False
         return (
             clips[0].left_ms(self._clock()) <= ASKED_MS
-            and expected_answer(clips[0].text) is Expectation.YES_NO
+            and self._persona.expected_answer(clips[0].text) is Expectation.YES_NO
         )
 
     async def _hold(self) -> None:

@@ -42,7 +42,7 @@ def weigh_turn(
     """
     if not ended.text:
         least_ms = NOT_HEARD_MS if expectation is Expectation.OPEN else NOT_HEARD_ASKED_MS
-        loud = ended.speech_ms >= least_ms and not over_agent
+        loud = ended.speech_ms >= least_ms and not over_agent and not leaving
         return Worth.ASK_AGAIN if loud else Worth.NOTHING
     if (over_agent and listening) or is_hum(ended.text, expectation) or _goes(ended.text, leaving):
         return Worth.NOTE

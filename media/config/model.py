@@ -144,6 +144,8 @@ class FastLaneConfig:
     say: str
     then: str = "listen"
     """``listen``, ``goodbye`` or ``transfer:QUEUE``."""
+    asks: Annotated[str, OneOf(("open", "yes_no", "digits", "spelling"))] | None = None
+    """What the caller is asked for, where the sentence's own words (English) do not say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.endpointing import PRESETS
 from media.config.model import AgentLimits, FastLaneConfig, TurnConfig
 from media.messages import Speaker
 from tests.agent.fakes import MS, Phone
@@ -196,3 +197,32 @@ def test_a_cut_off_is_counted_although_the_call_ends_in_it() -> None:
 
     caller = hold_call(script).turns(Speaker.CALLER)[-1]
     assert (caller.text, caller.detail["cut_offs"]) == ("in the winter when it snows", 1.0)
+
+
+def test_a_persona_says_what_its_sentence_asks_for() -> None:
+    """Digits get their patience also where the sentence's words do not say that they are asked."""
+    persona = replace(
+        PERSONA,
+        fast_lane=(FastLaneConfig(("invoice",), "Wie lautet sie genau?", asks="digits"),),
+    )
+
+    async def script(phone: Phone) -> None:
+        await phone.say("invoice", 600)
+        await phone.until_quiet()
+        await phone.say("it is AB", 600)
+        await phone.until_quiet()
+
+    caller = hold_call(script, persona).turns(Speaker.CALLER)[-1]
+    assert caller.detail["required_ms"] == PRESETS["balanced"].digits_ms
+
+
+def test_a_mumbled_goodbye_is_not_asked_about() -> None:
+    """After our goodbye nothing new is begun that the end of the call would cut."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("That's all.", 700)
+        await phone.until_quiet()
+        await phone.say("", 600)
+        await phone.until(lambda: bool(phone.hangups()))
+
+    assert hold_call(script).turns(Speaker.AGENT)[-1].text == "Thank you and goodbye."
