@@ -224,5 +224,6 @@ def test_a_mumbled_goodbye_is_not_asked_about() -> None:
         await phone.until_quiet()
         await phone.say("", 600)
         await phone.until(lambda: bool(phone.hangups()))
+        await phone.wait(3_000)
 
     assert hold_call(script).turns(Speaker.AGENT)[-1].text == "Thank you and goodbye."
