@@ -87,13 +87,18 @@ _FORMS = (
 _AMOUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|half)\b"
 _DURATION = rf"{_AMOUNT}.{{0,12}}\b(?:second|minute|hour|day|week|month|year)s?\b"
 _FITTING = {
+    # a way to do something: an imperative, "to do this, do that", "you can"
+    "?how": re.compile(
+        r"(?:^|[.,;:] )(?:please|to \w+|hold|open|press|choose|slide|use|screw|move|clean|check"
+        r"|go|tap|turn|plug|download|set|call|say|send|bring|enter|you (?:can|may|need|must))\b"
+    ),
     "?long": re.compile(_DURATION),
     "?many": re.compile(_AMOUNT),
     "?much": re.compile(rf"{_AMOUNT}|\bfree\b"),
     "?far": re.compile(_AMOUNT),
     "?when": re.compile(rf"{_DURATION}|day\b|\bclock\b|\b(?:from|until) {_AMOUNT}"),
 }
-"""What a text must have to tell how long, how many, how much, how far or when."""
+"""What a text must have to tell how, how long, how many, how much, how far or when."""
 FORM_WEIGHT = 0.5
 """What is asked for (how long, how much) orders the facts but never decides that one is known."""
 
@@ -280,7 +285,7 @@ def _tells(entry: _Entry, question: str) -> bool:
     answer = entry.text.lower()
     telling = len(set(asked_meaning(question))) > 1
     return all(
-        form in entry.forms or (telling and _FITTING[form].search(answer))
+        form in entry.forms or ((telling or form == "?how") and _FITTING[form].search(answer))
         for form in question_forms(question)
         if form in _FITTING
     )

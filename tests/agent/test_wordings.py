@@ -100,6 +100,12 @@ NOT_REVIEWED = [
     "does the chime need Wi-Fi",
     "The charger is broken.",
     "is the warranty transferable",
+    "how do I open the case",
+    "I do not have the original box any more",
+    "the refund has not arrived",
+    "no alerts arrive on my phone",
+    "how long does the reset take",
+    "can I return it without the receipt",
 ]
 
 
