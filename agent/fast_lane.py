@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from agent.human_wish import wants_human
-from agent.knowledge import asked_meaning, meaning, stem
+from agent.knowledge import asked_meaning, meaning, says_not, stem
 from agent.words import split_words
 from media.config.model import FastLaneConfig
 
@@ -61,9 +61,12 @@ class FastLane:
             return self._human
         words = split_words(text)
         meant = [each for each in asked_meaning(text) if each not in _CALENDAR]
+        denied = says_not(words)
         best: tuple[float, FastLaneConfig] | None = None
         for entry, phrase in self._phrases:
             if not phrase or _find_run(phrase, words) < 0:
+                continue
+            if denied and not says_not(phrase):
                 continue
             share = self._explained(entry, phrase, words, meant)
             if share >= (LEAST_SHARE if meant else LEAST_WORDS) and (not best or share > best[0]):

@@ -47,7 +47,8 @@ _FILLING = frozenset(
         "next exactly currently usually normally normal always completely totally already another "
         "please guys folks today somehow someone somebody anybody anyone both able want wondering "
         "wonder got only ever yet right too until till yesterday recently lately ago already "
-        "unhappy happy satisfied disappointed exact procedure constantly simply unfortunately sorry"
+        "unhappy happy satisfied disappointed exact procedure constantly simply unfortunately sorry "
+        "alright ah oh wait excuse"
     )
 )
 """Words that a question may have without asking for more."""
@@ -264,16 +265,19 @@ def _entry(question: str, answer: str) -> _Entry:
     return _Entry(answer, stems, length, frozenset(forms), frozenset(negated))
 
 
+def says_not(words: Sequence[str]) -> bool:
+    """Say whether words turn something around; a "no" before them answers what was asked."""
+    rest = words[1:] if words and words[0] in ("no", "nothing") else words
+    return bool(_NEGATIONS & set(rest))
+
+
 def _negates(text: str) -> bool:
     return bool(_NEGATIONS & set(split_words(text)))
 
 
 def _turns_around(entry: _Entry, question: str) -> bool:
     """Say whether a question says "not" of something of which the text does not."""
-    words = split_words(question)
-    # "No, how long ..." answers what was asked before
-    rest = words[1:] if words[0] in ("no", "nothing") else words
-    return bool(_NEGATIONS & set(rest)) and not entry.negated & set(asked_meaning(question))
+    return says_not(split_words(question)) and not entry.negated & set(asked_meaning(question))
 
 
 def _tells(entry: _Entry, question: str) -> bool:

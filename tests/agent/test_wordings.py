@@ -106,6 +106,10 @@ NOT_REVIEWED = [
     "no alerts arrive on my phone",
     "how long does the reset take",
     "can I return it without the receipt",
+    "why aren't you open on Sunday",
+    "I don't know the password",
+    "what did you say about the lens of my telescope",
+    "hold on the button does nothing",
 ]
 
 
@@ -153,8 +157,20 @@ def test_words_that_sound_alike_get_no_reviewed_text(persona: Persona, words: st
         ("No.", "anything else"),
         ("Okay.", "What else"),
         ("got it", "What else"),
+        ("that's right", "What else"),
+        ("alright then thanks a lot", "You are welcome"),
+        ("thank you for your help", "You are welcome"),
+        ("yes I have one more question", "What is your question?"),
+        ("yes I'm still here", "What is your question?"),
+        ("no that was everything", "Goodbye"),
+        ("have a nice day", "Goodbye"),
+        ("wait a second", "take your time"),
+        ("I didn't understand that", "Which part"),
+        ("no that's wrong", "in other words"),
+        ("hello is anybody there", "I can hear you"),
+        ("who am I speaking to", "automatic assistant"),
     ],
 )
-def test_one_word_is_taken_up(persona: Persona, words: str, then: str) -> None:
-    """Nobody who says yes, no or okay is told that this is not known."""
+def test_small_talk_is_taken_up(persona: Persona, words: str, then: str) -> None:
+    """Nobody who says yes, okay or "one moment" is told that this is not known."""
     assert then in _reviewed(persona, words)
