@@ -47,8 +47,8 @@ _FILLING = frozenset(
         "next exactly currently usually normally normal always completely totally already another "
         "please guys folks today somehow someone somebody anybody anyone both able want wondering "
         "wonder got only ever yet right too until till yesterday recently lately ago already "
-        "unhappy happy satisfied disappointed exact procedure constantly simply unfortunately sorry "
-        "alright ah oh wait excuse"
+        "unhappy happy satisfied disappointed exact procedure constantly simply sorry "
+        "unfortunately alright ah oh wait excuse"
     )
 )
 """Words that a question may have without asking for more."""
