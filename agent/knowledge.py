@@ -24,6 +24,8 @@ NEAR_SCORE = 0.6
 """A further fact counts only when it scores at least so much of the best one."""
 SURE_SCORE = 4.0
 """Fewer telling words in common than this makes no reviewed text a sure answer."""
+EVERYWHERE_SHARE = 0.15
+"""Words of more than this share of all texts (the products' names) make none of them sure."""
 RIVAL_SCORE = 0.92
 """Another text that scores so much of the best one may as well be meant."""
 SAME_SHARE = 0.6
@@ -164,6 +166,8 @@ class Knowledge:
         self._mean = sum(each.length for each in self._entries) / max(1, len(self._entries))
         spread = Counter(each for entry in self._entries for each in entry.stems)
         total = len(self._entries)
+        everywhere = max(3.0, EVERYWHERE_SHARE * total)
+        self._everywhere = {word for word, count in spread.items() if count > everywhere}
         self._weights = {
             word: math.log(1 + (total - count + 0.5) / (count + 0.5))
             for word, count in spread.items()
@@ -198,11 +202,11 @@ class Knowledge:
     def sure(self, question: str) -> Match | None:
         """Return the text that answers a question as it stands, None where that is not certain.
 
-        Certain means: it explains every word that carries meaning, the question turns nothing
-        around, the text tells what was asked for, and no other text that says something else fits
-        nearly as well.
+        Certain means: it explains every word that carries meaning, one of them at least is not
+        in texts everywhere, the question turns nothing around, the text tells what was asked for,
+        and no other text that says something else fits nearly as well.
         """
-        if not self.read(question) or denies(question):
+        if set(self.read(question)) <= self._everywhere or denies(question):
             return None
         found = self.find(question, limit=4)
         if not found or found[0].coverage < 1.0 or found[0].score < SURE_SCORE:

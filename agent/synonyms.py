@@ -13,10 +13,7 @@ _GROUPS = (
     "warranty: guarantee, guaranteed, guaranty",
     "refund: money back, reimburse, reimbursed, reimbursement, refunded, get my money, "
     "have my money, see my money, pay back, paid back",
-    "return: send back, sending back, sent back, give back, giving back, bring back, ship back, "
-    "shipping back, hand back, take back, mail back, send it back, sending it back, sent it back, "
-    "give it back, giving it back, bring it back, ship it back, shipping it back, take it back, "
-    "mail it back, send this back, give this back, bring this back, returning",
+    "return: returning",
     "broken: defective, faulty, damaged, kaput, malfunctioning, broke, stopped working, "
     "stop working, quit working, out of order",
     "replace: exchange, swap, substitute, replacement",
@@ -82,6 +79,10 @@ def _read() -> tuple[dict[str, str], list[tuple[str, str]]]:
 
 _WORDS, _LONG = _read()
 _PHRASES = {phrase: head for phrase, head in _LONG}
+_SENT_BACK = re.compile(
+    r"\b(?:send|sending|sent|give|giving|bring|bringing|ship|shipping|hand|handing|take|taking|mail"
+    r"|mailing) ((?:(?!money\b)\w+ ){0,4}?)back\b(?! (?:on|online|up)\b)"
+)
 _ANY_PHRASE = re.compile(rf"\b(?:{'|'.join(re.escape(phrase) for phrase, _ in _LONG)})\b")
 
 
@@ -91,5 +92,6 @@ def same_meaning(words: tuple[str, ...]) -> tuple[str, ...]:
     Args:
         words: from :func:`agent.words.split_words`.
     """
-    joined = _ANY_PHRASE.sub(lambda found: _PHRASES[found[0]], " ".join(words))
+    joined = _SENT_BACK.sub(r"return \1", " ".join(words))
+    joined = _ANY_PHRASE.sub(lambda found: _PHRASES[found[0]], joined)
     return tuple(_WORDS.get(each, each) for each in joined.split())
