@@ -19,9 +19,8 @@ from agent.answering import Answering
 from agent.call_tasks import CallTasks
 from agent.clip_numbers import conversation_base
 from agent.delivery import Delivery
-from agent.endpointing import expected_answer, resolve_timing
+from agent.endpointing import resolve_timing
 from agent.exchange import Exchange, Telling, TurnBook
-from agent.fast_lane import is_goodbye
 from agent.floor import Floor
 from agent.handing_over import HandingOver
 from agent.handover import Handover
@@ -29,7 +28,6 @@ from agent.hearing import Hearing
 from agent.history import History
 from agent.interruption import AgentSilent
 from agent.keys import END_KEY, KeyEntry
-from agent.knowledge import content_stems
 from agent.last_words import last_words
 from agent.patience import Patience
 from agent.persona import Persona
@@ -43,6 +41,7 @@ from agent.turn_taking import (
     TurnEnded,
 )
 from agent.unasked import Unasked
+from agent.worth import MAX_DURATION, Worth, weigh_turn
 from media.config.model import TurnConfig
 from media.messages import (
     CallId,
@@ -57,8 +56,6 @@ from media.messages import (
 from media.wire import AudioFrame
 
 MS = 1_000_000
-NOT_HEARD_SPEECH_MS = 400
-"""Shorter sounds without words are noises, and nobody says "sorry?" to a noise."""
 FLUSH_S = 1.0
 """How long the last words are waited for when the call is gone."""
 CUT_OFF_MS = 1_000
@@ -104,7 +101,9 @@ class Conversation:
         self._clock = clock
         self._tasks = CallTasks(self.fail)
         self._speaking = Speaking(stream, media, self._clip_over, conversation_base(clock()))
-        self._patience = Patience(persona.config.limits, fillers=bool(persona.config.filler))
+        self._patience = Patience(
+            persona.config.limits, bool(persona.config.filler), persona.timing.filler_ms
+        )
         self._book = TurnBook(call_id, edge.send)
         self._tellings: dict[int, Telling] = {}
         handover = Handover(persona.human_queue, persona.config)
@@ -181,7 +180,7 @@ class Conversation:
 
     def press(self, digit: str) -> None:
         """Take a key; ``#`` ends an entry, a pause does too."""
-        if self.closed or self._leaving or self._human.away or self._floor.connecting:
+        if self.closed or self._leaving or self._human.away or self._floor.unstoppable:
             return
         if self._entry.empty and digit in self.persona.config.human_keys:
             self._tasks.spawn(self._connect_by_key(digit))
@@ -236,7 +235,9 @@ class Conversation:
 
     def retune(self, turn: TurnConfig) -> None:
         """Use other turn settings from now on."""
-        self._listening.turns.timing = resolve_timing(turn)
+        timing = resolve_timing(turn)
+        self._listening.turns.timing = timing
+        self._patience.filler_ms = timing.filler_ms
         self._floor.retune(turn)
         self._settle()
 
@@ -263,22 +264,31 @@ class Conversation:
     async def _flush_words(self) -> None:
         exchange = await last_words(self._listening, self._clock, self._delivery.wasted_ms)
         if exchange is not None:
+            exchange.cut_offs = self._cut_offs
             self._book.caller(exchange)
 
     def _turn_ended(self, ended: TurnEnded) -> None:
-        if self._floor.taken and not self._floor.may_be_interrupted:
+        if self._floor.unstoppable:
             self._discard()
             return
-        if not ended.text:
+        worth = weigh_turn(
+            ended,
+            self._listening.turns.expectation,
+            leaving=self._leaving,
+            over_agent=self._floor.taken,
+            listening=self._floor.is_backchannel(ended.text),
+        )
+        if worth is not Worth.ANSWER:
             self._discard()
-            if ended.speech_ms >= NOT_HEARD_SPEECH_MS and not self._floor.taken:
-                self._unasked.say_not_heard()
-            return
+        if worth is Worth.ASK_AGAIN:
+            self._unasked.say_not_heard()
+        elif worth is Worth.NOTE:
+            self._book.caller(Exchange(ended, self._hearing.recognized_ns))
+        elif worth is Worth.ANSWER:
+            self._take_up(ended)
+
+    def _take_up(self, ended: TurnEnded) -> None:
         if self._leaving:
-            if is_goodbye(ended.text) or len(content_stems(ended.text)) < 2:
-                self._discard()
-                self._book.caller(Exchange(ended, self._hearing.recognized_ns))
-                return
             self._leaving = ""
             self._patience.stay()
         self._release(ended)
@@ -324,8 +334,9 @@ class Conversation:
             self._human.clip_over(clip, telling)
         if not self._floor.taken and turn is not None and not self.closed:
             self._floor.receive(AgentSilent())
-            self._listening.turns.expectation = expected_answer(turn.text)
-            self._tasks.spawn(self._remember())
+            self._listening.turns.expectation = self.persona.expected_answer(turn.text)
+            if self._sessions.allowance.model:
+                self._tasks.spawn(self._remember())
 
     async def _remember(self) -> None:
         await self._sessions.dialogue.prefill([*self.persona.prefix, *self.history.messages()])
@@ -377,7 +388,7 @@ class Conversation:
         self._patience.hears(heard_out, self._clock())
         if (dry_ns := self._delivery.dry_ns) is not None:
             self._patience.answer_runs_dry(dry_ns)
-        quiet = not heard_out and not self._floor.taken
+        quiet = not heard_out and not self._floor.taken and self._entry.empty
         if self._answered and quiet and not self._patience.held:
             self._patience.quiet(self._clock())
         else:
@@ -427,8 +438,9 @@ class Conversation:
         self._edge.send(HangupRequested(self.call_id, self._leaving or "agent_goodbye"))
 
     async def _end_long_call(self) -> None:
+        self._floor.receive(AgentSilent())
         await self._floor.clear()
-        self._unasked.say_goodbye("max_duration")
+        self._unasked.say_goodbye(MAX_DURATION)
         self._settle()
 
     def fail(self, error: BaseException) -> None:

@@ -58,6 +58,8 @@ class Delivery:
         self._released: Exchange | None = None
         self._clip: Clip | None = None
         self._pushed = 0
+        self._done_ns = 0
+        """When the work on the answer was over; waiting for the caller is no work."""
 
     @property
     def due(self) -> bool:
@@ -99,7 +101,7 @@ class Delivery:
             return self._answer
         before = self._answer.task if self._answer is not None else None
         self.discard()
-        answer = Answer(text, self._clock())
+        answer, self._done_ns = Answer(text, self._clock()), 0
         self._answer = answer
         answer.task = self._spawn(self._work(answer, before))
         return answer
@@ -120,7 +122,7 @@ class Delivery:
         self._released, self._clip, self._pushed = None, None, 0
         if answer is not None:
             answer.cancel()
-            self.wasted_ms += (self._clock() - answer.begun_ns) / MS
+            self.wasted_ms += ((self._done_ns or self._clock()) - answer.begun_ns) / MS
 
     def release(self, exchange: Exchange) -> None:
         """Let the prepared answer be heard: the caller's turn is over."""
@@ -149,6 +151,8 @@ class Delivery:
         if before is not None and not before.done():
             await asyncio.wait([before])
         await self._answering.fill(answer, history, context, self._changed)
+        if answer is self._answer:
+            self._done_ns = self._clock()
 
     def _changed(self, answer: Answer) -> None:
         if answer is self._answer:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from agent.words import split_words
+from agent.words import made_of, split_words
 from media.config.model import TurnConfig
 
 MELODY_WORTH_MS = 80
@@ -54,13 +54,20 @@ class Grasp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TurnTiming:
-    """A preset with the operator's own values put in; all in milliseconds."""
+    """A preset with the operator's own values put in: milliseconds, and weights of evidence."""
 
     provisional_ms: int
     complete_ms: int
     incomplete_ms: int
     digits_ms: int
     barge_in_ms: int
+    yield_ms: int = 900
+    """Longer than the backchannels people use ("uh-huh, okay"), shorter than a sentence."""
+    resume_ms: int = 800
+    filler_ms: int = 1_700
+    words_weight: float = 1.0
+    melody_weight: float = 1.0
+    grasp_weight: float = 1.0
 
 
 PRESETS: dict[str, TurnTiming] = {
@@ -133,18 +140,9 @@ _NUMBER_INTROS = frozenset(split_words("it is its thats that the number and then
 
 def resolve_timing(config: TurnConfig) -> TurnTiming:
     """Return a persona's timing: its preset, with every value it gives itself."""
-    preset = PRESETS[config.preset]
-
-    def choose(own: int | None, otherwise: int) -> int:
-        return otherwise if own is None else own
-
-    return TurnTiming(
-        provisional_ms=choose(config.provisional_ms, preset.provisional_ms),
-        complete_ms=choose(config.complete_ms, preset.complete_ms),
-        incomplete_ms=choose(config.incomplete_ms, preset.incomplete_ms),
-        digits_ms=choose(config.digits_ms, preset.digits_ms),
-        barge_in_ms=choose(config.barge_in_ms, preset.barge_in_ms),
-    )
+    own = {each.name: getattr(config, each.name) for each in fields(TurnTiming)}
+    given = {name: value for name, value in own.items() if value is not None}
+    return replace(PRESETS[config.preset], **given)
 
 
 def judge_words(text: str, expectation: Expectation = Expectation.OPEN) -> Completeness:
@@ -220,22 +218,34 @@ def _number(word: str) -> bool:
     return word.isdigit() or word in _DIGIT_WORDS
 
 
-def completion_score(words: Completeness, melody: float | None, grasp: Grasp) -> float:
+def completion_score(
+    words: Completeness,
+    melody: float | None,
+    grasp: Grasp,
+    timing: TurnTiming = PRESETS["balanced"],
+) -> float:
     """Fuse the verdicts into one score from 0 to 1.
 
     Args:
         words: from :func:`judge_words`.
         melody: P(complete) of the turn model, None while or where there is none.
         grasp: whether they can be answered.
+        timing: the weights of the three.
     """
-    sound = 0.5 if melody is None else melody
+    sound = timing.melody_weight * (0.5 if melody is None else melody)
     if words is Completeness.INCOMPLETE:
-        return 0.15 * sound
+        return min(1.0, 0.15 * sound)
     if grasp is Grasp.SURE:
         return 1.0
-    if words is Completeness.COMPLETE:
-        return 0.6 + 0.1 * sound if grasp is Grasp.ABOUT else 0.2 + 0.25 * sound
-    return 0.25 + 0.2 * sound if grasp is Grasp.ABOUT else 0.1 + 0.3 * sound
+    about, whole = grasp is Grasp.ABOUT, words is Completeness.COMPLETE
+    score = 0.1
+    if about:
+        score += 0.15 * timing.grasp_weight
+    if whole:
+        score += (0.35 if about else 0.1) * timing.words_weight
+    # the more the words say, the less the voice does
+    share = {(True, True): 0.1, (True, False): 0.2, (False, True): 0.25, (False, False): 0.3}
+    return min(1.0, score + share[about, whole] * sound)
 
 
 def required_silence_ms(
@@ -256,7 +266,7 @@ def required_silence_ms(
         grasp = Grasp.SURE
     elif is_fragment(text):
         grasp = Grasp.NOTHING
-    score = completion_score(verdict, melody, grasp)
+    score = completion_score(verdict, melody, grasp, timing)
     ratio = timing.complete_ms / timing.incomplete_ms
     return round(timing.incomplete_ms * math.pow(ratio, score))
 
@@ -267,6 +277,14 @@ def words_decide(timing: TurnTiming, text: str, expectation: Expectation, grasp:
         required_silence_ms(timing, text, melody, expectation, grasp) for melody in (0.0, 1.0)
     )
     return quiet - sure <= MELODY_WORTH_MS
+
+
+_HUMS = ("um", "uh", "er", "erm", "ah", "eh", "oh", "hm", "mm", "mm-hm", "uh-huh")
+
+
+def is_hum(text: str, expectation: Expectation) -> bool:
+    """Say whether a turn is nothing but thinking aloud; after a yes/no question it is an answer."""
+    return expectation is not Expectation.YES_NO and made_of(split_words(text), _HUMS)
 
 
 _SPELL = re.compile(r"\bspell\b|letter by letter", re.IGNORECASE)
@@ -280,19 +298,28 @@ _YES_NO = re.compile(
 )
 
 
+_REQUEST = re.compile(
+    r"(?:(?:now|then|and|so|first|next),? )?(?:please,? )?"
+    r"(?:say|tell|give|read|spell|enter|type)\b",
+    re.IGNORECASE,
+)
+
+
 def expected_answer(agent_text: str) -> Expectation:
-    """Say what the agent's last sentence asked the caller for."""
+    """Say what the agent's last sentences asked the caller for; a hint may follow the question."""
     sentences = [each.strip() for each in re.split(r"(?<=[.!?])\s+", agent_text) if each.strip()]
-    if not sentences or not sentences[-1].endswith("?"):
-        asked = sentences[-1] if sentences else ""
-        if not re.match(r"(?:please\s+)?(?:say|tell|give|read|spell|enter|type)\b", asked, re.I):
-            return Expectation.OPEN
-    last = sentences[-1]
-    if _SPELL.search(last):
+    for asked in reversed(sentences[-2:]):
+        if asked.endswith("?") or _REQUEST.match(asked):
+            return _asked_for(asked)
+    return Expectation.OPEN
+
+
+def _asked_for(sentence: str) -> Expectation:
+    if _SPELL.search(sentence):
         return Expectation.SPELLING
-    if _DIGITS.search(last):
+    if _DIGITS.search(sentence):
         return Expectation.DIGITS
-    clause = re.split(r",\s*", last)[-1]
-    if _YES_NO.match(clause) or _YES_NO.match(last):
+    clause = re.split(r",\s*", sentence)[-1]
+    if _YES_NO.match(clause) or _YES_NO.match(sentence):
         return Expectation.YES_NO
     return Expectation.OPEN

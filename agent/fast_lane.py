@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from agent.knowledge import content_stems, stem
+from agent.human_wish import wants_human
+from agent.knowledge import asked_meaning, meaning, says_not, stem
 from agent.words import split_words
 from media.config.model import FastLaneConfig
 
 LOOKALIKE = 0.84
-LEAST_SHARE = 0.5
-"""Share of the caller's own meaningful words that the phrase must explain."""
+LEAST_SHARE = 0.7
+"""Share of the caller's own meaningful words that the entry must explain."""
+LEAST_WORDS = 0.5
+"""Share of all words that the phrase must be where none of them is meaningful."""
+_CALENDAR = frozenset(
+    stem(each)
+    for each in split_words(
+        "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays "
+        "thursdays fridays saturdays sundays day days week weekday weekdays weekend weekends "
+        "morning mornings noon lunch afternoon afternoons evening evenings tonight tomorrow "
+        "time date until till"
+    )
+)
+"""When something is asked for; by itself it does not make another matter of it."""
 _GOODBYES = frozenset({"goodbye", "bye"})
 _GOODBYE_WORDS = 9
 
@@ -35,38 +48,49 @@ class FastLane:
 
     def __init__(self, entries: Sequence[FastLaneConfig]) -> None:
         self._phrases = [(entry, split_words(phrase)) for entry in entries for phrase in entry.when]
+        self._vocabulary = [
+            (entry, frozenset(meaning(" ".join((entry.say, *entry.when))))) for entry in entries
+        ]
+        self._human = next(
+            (entry for entry in entries if any(wants_human(phrase) for phrase in entry.when)), None
+        )
 
     def match(self, text: str) -> FastLaneConfig | None:
         """Return the entry whose phrase these words are, None where the model must answer."""
+        if self._human is not None and wants_human(text):
+            return self._human
         words = split_words(text)
-        meant = content_stems(text)
+        meant = [each for each in asked_meaning(text) if each not in _CALENDAR]
+        denied = says_not(words)
         best: tuple[float, FastLaneConfig] | None = None
         for entry, phrase in self._phrases:
-            share = _explained(phrase, words, meant)
-            if share >= LEAST_SHARE and (best is None or share > best[0]):
+            if not phrase or _find_run(phrase, words) < 0:
+                continue
+            if denied and not says_not(phrase):
+                continue
+            share = self._explained(entry, phrase, words, meant)
+            if share >= (LEAST_SHARE if meant else LEAST_WORDS) and (not best or share > best[0]):
                 best = (share, entry)
         return best[1] if best else None
 
-
-def _explained(phrase: Sequence[str], words: Sequence[str], meant: Sequence[str]) -> float:
-    """Return the share of the caller's meaning that a phrase explains; 0 unless all of it was said.
-
-    The phrase's words must have been said in its order, with at most two others between.
-    """
-    if not phrase:
-        return 0.0
-    position = _find_run(phrase, words)
-    if position < 0:
-        return 0.0
-    if not meant:
-        # nothing but small words: a phrase must then be most of what was said
-        return len(phrase) / len(words)
-    explained = {stem(each) for each in phrase}
-    matched = sum(any(_alike(each, known) for known in explained) for each in meant)
-    return matched / len(meant)
+    def _explained(
+        self,
+        entry: FastLaneConfig,
+        phrase: Sequence[str],
+        words: Sequence[str],
+        meant: Sequence[str],
+    ) -> float:
+        """Return the share of the caller's meaning that an entry explains whose phrase was said."""
+        if not meant:
+            # nothing but small words: a phrase must then be most of what was said
+            return len(phrase) / len(words)
+        known = next(stems for each, stems in self._vocabulary if each is entry)
+        known |= {stem(each) for each in phrase}
+        return sum(any(_alike(each, other) for other in known) for each in meant) / len(meant)
 
 
 def _find_run(phrase: Sequence[str], words: Sequence[str]) -> int:
+    """Return where a phrase was said, in its order and with at most two other words between."""
     for start in range(len(words)):
         at = start
         for each in phrase:

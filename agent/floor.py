@@ -7,14 +7,19 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent.delivery import Delivery
-from agent.endpointing import resolve_timing
+from agent.endpointing import Expectation, resolve_timing
 from agent.exchange import Telling
 from agent.interruption import Action, Event, Interruption
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.speaking import Speaking
+from agent.words import made_of, split_words
+from agent.worth import MAX_DURATION
 from media.config.agent_checks import TRANSFER
 from media.config.model import TurnConfig
+
+ASKED_MS = 1_000
+"""So near its end a question is understood, and people answer into it."""
 
 
 class Floor:
@@ -45,7 +50,8 @@ class Floor:
         clock: Callable[[], int],
     ) -> None:
         self.turn = persona.config.turn
-        self._core = Interruption(persona.timing.barge_in_ms, self.turn.backchannels)
+        self._persona = persona
+        self._core = Interruption(persona.timing, self.turn.backchannels)
         self._listening = listening
         self._speaking = speaking
         self._delivery = delivery
@@ -65,9 +71,17 @@ class Floor:
     def may_be_interrupted(self) -> bool:
         """Whether the caller's voice may stop what is being said."""
         greeting = any(each.source == "greeting" for each in self._speaking.playback.clips)
-        if self.connecting:
+        if self.unstoppable:
             return False
         return self.turn.barge_in and not (self.turn.protect_greeting and greeting)
+
+    @property
+    def unstoppable(self) -> bool:
+        """Whether what is said leads away from the conversation and is heard to its end."""
+        return self.connecting or any(
+            each.then == "goodbye" and each.hangup_reason == MAX_DURATION
+            for each in self._tellings.values()
+        )
 
     @property
     def connecting(self) -> bool:
@@ -77,7 +91,7 @@ class Floor:
     def retune(self, turn: TurnConfig) -> None:
         """Use other settings from now on."""
         self.turn = turn
-        self._core.barge_in_ms = resolve_timing(turn).barge_in_ms
+        self._core.timing = resolve_timing(turn)
         self._core.backchannels = turn.backchannels
 
     @property
@@ -85,12 +99,17 @@ class Floor:
         """Whether the caller's words may still turn out to be no turn."""
         return self._core.undecided
 
+    def is_backchannel(self, text: str) -> bool:
+        """Say whether words only show that somebody listens."""
+        return made_of(split_words(text), self.turn.backchannels)
+
     def next_deadline_ns(self) -> int | None:
         """Return when a tick changes something."""
         return self._core.next_deadline_ns()
 
     def receive(self, event: Event) -> None:
         """Take an event and carry out what follows."""
+        self._core.asked = self._has_asked()
         for action in self._core.receive(event, self._clock()):
             match action:
                 case Action.HOLD:
@@ -120,6 +139,15 @@ class Floor:
         finally:
             self._yielding = False
         self._on_cleared()
+
+    def _has_asked(self) -> bool:
+        clips = self._speaking.playback.clips
+        if len(clips) != 1 or not clips[0].ended or not clips[0].started_ns:
+            return False
+        return (
+            clips[0].left_ms(self._clock()) <= ASKED_MS
+            and self._persona.expected_answer(clips[0].text) is Expectation.YES_NO
+        )
 
     async def _hold(self) -> None:
         self._speaking.held = True

@@ -1,7 +1,9 @@
 """Keep what was really said in one call, for the language model (sans-IO).
 
 Only words that were heard are kept; an answer that was cut off says so, and words of one side that
-follow each other are one message.
+follow each other are one message. The oldest exchanges of a long call become one line that says
+what they were about; how many did only grows, and in steps, so that the model's cache behind the
+line stays valid for many turns.
 """
 
 from __future__ import annotations
@@ -9,10 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.engines.base import ChatMessage
+from agent.engines.llama_history import summarize
 from media.messages import Speaker
 
 CUT_MARK = " --"
 """Ends an answer that the caller interrupted."""
+ROOMY = 0.6
+"""After exchanges were replaced, at most this share of the words is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,14 @@ class History:
     """What was said so far.
 
     Args:
-        kept_words: older exchanges beyond so many words are left out of the messages, whole
-            exchanges at a time; the rules and facts are not part of them.
+        kept_words: older exchanges beyond so many words become one line, whole exchanges at a
+            time; the rules and facts are not part of them.
     """
 
     def __init__(self, kept_words: int = 350) -> None:
         self.said: list[Said] = []
         self._kept_words = kept_words
+        self._replaced = 0
 
     def add(self, speaker: Speaker, text: str, interrupted: bool = False) -> None:
         """Add what was heard; nothing heard is nothing said."""
@@ -46,7 +52,7 @@ class History:
         return next((each.text for each in reversed(self.said) if each.speaker is speaker), "")
 
     def messages(self) -> list[ChatMessage]:
-        """Return the kept exchanges, oldest first."""
+        """Return the line about the oldest exchanges, if any, and the kept ones, oldest first."""
         merged: list[ChatMessage] = []
         for each in self.said:
             role = "user" if each.speaker is Speaker.CALLER else "assistant"
@@ -55,14 +61,24 @@ class History:
                 merged[-1] = ChatMessage(role, f"{merged[-1].text} {text}")
             else:
                 merged.append(ChatMessage(role, text))
-        return self._newest(merged)
+        self._replaced = self._first_kept(merged)
+        if not self._replaced:
+            return merged
+        line = ChatMessage("system", summarize(merged[: self._replaced]))
+        return [line, *merged[self._replaced :]]
 
-    def _newest(self, messages: list[ChatMessage]) -> list[ChatMessage]:
-        words = 0
-        start = len(messages)
-        for index in range(len(messages) - 1, -1, -1):
-            words += len(messages[index].text.split())
-            if words > self._kept_words:
-                break
+    def _first_kept(self, messages: list[ChatMessage]) -> int:
+        """Return how many of the oldest messages are replaced; the newest exchange always stays."""
+        lengths = [len(each.text.split()) for each in messages]
+        kept = sum(lengths[self._replaced :])
+        if kept <= self._kept_words:
+            return self._replaced
+        start = self._replaced
+        for index in range(self._replaced + 1, len(messages)):
+            kept -= lengths[index - 1]
+            if messages[index].role != "user":
+                continue
             start = index
-        return messages[start:]
+            if kept <= self._kept_words * ROOMY:
+                break
+        return start

@@ -13,8 +13,8 @@ WATCHING  words: none, or only backchannels      IDLE, Dismiss
 WATCHING  words: others                          IDLE, Yield
 HOLDING   words: none, or only backchannels      IDLE, Resume, Dismiss
 HOLDING   words: others                          IDLE, Yield
-HOLDING   speech for COMMIT_MS                   IDLE, Yield
-HOLDING   silence for RESUME_MS, no words yet    WATCHING, Resume; words may still decide
+HOLDING   speech for yield_ms                    IDLE, Yield
+HOLDING   silence for resume_ms, no words yet    WATCHING, Resume; words may still decide
 any       the agent stopped speaking             IDLE
 ========  =====================================  =========================================
 """
@@ -24,12 +24,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.endpointing import TurnTiming
 from agent.words import made_of, split_words
 
 MS = 1_000_000
-COMMIT_MS = 900
-"""Longer than the backchannels people use ("uh-huh, okay"), shorter than a sentence."""
-RESUME_MS = 800
 
 
 class Standing(StrEnum):
@@ -89,13 +87,15 @@ class Interruption:
     """The caller's voice against the agent's.
 
     Args:
-        barge_in_ms: speech that holds the agent.
+        timing: how much speech holds the agent, and how long it stays held.
         backchannels: words that let it go on.
     """
 
-    def __init__(self, barge_in_ms: int, backchannels: tuple[str, ...]) -> None:
-        self.barge_in_ms = barge_in_ms
+    def __init__(self, timing: TurnTiming, backchannels: tuple[str, ...]) -> None:
+        self.timing = timing
         self.backchannels = backchannels
+        self.asked = False
+        """The agent has all but asked a question: then the same words are its answer."""
         self.standing = Standing.IDLE
         self.onset_ns = 0
         self._speaking = False
@@ -128,16 +128,16 @@ class Interruption:
     def next_deadline_ns(self) -> int | None:
         """Return when a Tick changes something."""
         if self.standing is Standing.WATCHING and self._speaking:
-            return self.onset_ns + self.barge_in_ms * MS
+            return self.onset_ns + self.timing.barge_in_ms * MS
         if self.standing is Standing.HOLDING and self._speaking:
-            return self.onset_ns + COMMIT_MS * MS
+            return self.onset_ns + self.timing.yield_ms * MS
         if self.standing is Standing.HOLDING:
-            return self._stopped_ns + RESUME_MS * MS
+            return self._stopped_ns + self.timing.resume_ms * MS
         return None
 
     def _weigh(self, text: str, final: bool) -> list[Action]:
         words = split_words(text)
-        if not words or made_of(words, self.backchannels):
+        if not words or (made_of(words, self.backchannels) and not self.asked):
             if not final or self._speaking:
                 return []
             held = self.standing is Standing.HOLDING

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.synonyms import same_meaning
 from agent.words import split_words
 
 K1 = 1.2
@@ -23,6 +24,8 @@ NEAR_SCORE = 0.6
 """A further fact counts only when it scores at least so much of the best one."""
 SURE_SCORE = 4.0
 """Fewer telling words in common than this makes no reviewed text a sure answer."""
+EVERYWHERE_SHARE = 0.15
+"""Words of more than this share of all texts (the products' names) make none of them sure."""
 RIVAL_SCORE = 0.92
 """Another text that scores so much of the best one may as well be meant."""
 SAME_SHARE = 0.6
@@ -41,7 +44,23 @@ _STOP = frozenset(
         "theres because mean help sir madam possible way after few every down"
     )
 )
+_FILLING = frozenset(
+    split_words(
+        "next exactly currently usually normally normal always completely totally already another "
+        "please guys folks today somehow someone somebody anybody anyone both able want wondering "
+        "wonder got only ever yet right too until till yesterday recently lately ago already "
+        "unhappy happy satisfied disappointed exact procedure constantly simply sorry "
+        "unfortunately alright ah oh wait excuse"
+    )
+)
+"""Words that a question may have without asking for more."""
 _DENIALS = frozenset(split_words("except unless without instead besides other else"))
+_NEGATIONS = frozenset(
+    split_words(
+        "not no never none nothing cannot cant dont doesnt didnt wont isnt arent wasnt werent "
+        "havent hasnt hadnt couldnt wouldnt shouldnt"
+    )
+)
 _SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ers", "er", "ed", "es", "s")
 
 
@@ -59,14 +78,30 @@ def stem(word: str) -> str:
 
 
 _FORMS = (
-    ("?long", re.compile(r"\bhow (?:long|many (?:years|months|days|hours))\b")),
+    ("?long", re.compile(r"\bhow (?:long|many (?:years|months|days|hours))\b|\buntil when\b")),
     ("?much", re.compile(r"\bhow much\b|\bprice\b|\bcosts?\b|\bpay\b|\bfee\b")),
+    ("?many", re.compile(r"\bhow many (?!years|months|days|hours)")),
     ("?how", re.compile(r"\bhow (?:do|can|to|should|would)\b")),
     ("?far", re.compile(r"\bhow far\b|\brange\b|\bdistance\b")),
     ("?when", re.compile(r"\bwhen\b|\bwhat time\b")),
     ("?where", re.compile(r"\bwhere\b")),
     ("?need", re.compile(r"\b(?:do|must|should) i (?:need|have to)\b|\bnecessary\b|\brequired\b")),
 )
+_AMOUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|half)\b"
+_DURATION = rf"{_AMOUNT}.{{0,12}}\b(?:second|minute|hour|day|week|month|year)s?\b"
+_FITTING = {
+    # a way to do something: an imperative, "to do this, do that", "you can"
+    "?how": re.compile(
+        r"(?:^|[.,;:] )(?:please|to \w+|hold|open|press|choose|slide|use|screw|move|clean|check"
+        r"|go|tap|turn|plug|download|set|call|say|send|bring|enter|you (?:can|may|need|must))\b"
+    ),
+    "?long": re.compile(_DURATION),
+    "?many": re.compile(_AMOUNT),
+    "?much": re.compile(rf"{_AMOUNT}|\bfree\b"),
+    "?far": re.compile(_AMOUNT),
+    "?when": re.compile(rf"{_DURATION}|day\b|\bclock\b|\b(?:from|until) {_AMOUNT}"),
+}
+"""What a text must have to tell how, how long, how many, how much, how far or when."""
 FORM_WEIGHT = 0.5
 """What is asked for (how long, how much) orders the facts but never decides that one is known."""
 
@@ -80,6 +115,18 @@ def question_forms(text: str) -> tuple[str, ...]:
 def content_stems(text: str) -> tuple[str, ...]:
     """Return the stems of the words that carry meaning."""
     return tuple(stem(each) for each in split_words(text) if each not in _STOP)
+
+
+def meaning(text: str) -> tuple[str, ...]:
+    """Return the stems of the words that carry meaning, each as the word that stands for it."""
+    words = same_meaning(split_words(text))
+    return tuple(stem(each) for each in words if each not in _STOP)
+
+
+def asked_meaning(question: str) -> tuple[str, ...]:
+    """Return a question's meaning without what only fills it."""
+    words = same_meaning(split_words(question))
+    return tuple(stem(each) for each in words if each not in _STOP and each not in _FILLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +146,10 @@ class _Entry:
     text: str
     stems: Counter[str]
     length: int
+    forms: frozenset[str]
+    """What its own question asks for."""
+    negated: frozenset[str]
+    """The meaning of its sentences that say "not"."""
 
 
 class Knowledge:
@@ -115,6 +166,8 @@ class Knowledge:
         self._mean = sum(each.length for each in self._entries) / max(1, len(self._entries))
         spread = Counter(each for entry in self._entries for each in entry.stems)
         total = len(self._entries)
+        everywhere = max(3.0, EVERYWHERE_SHARE * total)
+        self._everywhere = {word for word, count in spread.items() if count > everywhere}
         self._weights = {
             word: math.log(1 + (total - count + 0.5) / (count + 0.5))
             for word, count in spread.items()
@@ -123,7 +176,7 @@ class Knowledge:
 
     def read(self, question: str) -> tuple[str, ...]:
         """Return a question's stems, each unknown one as the known one it looks like."""
-        return tuple(self._lookalike(each) for each in content_stems(question))
+        return tuple(self._lookalike(each) for each in asked_meaning(question))
 
     def find(self, question: str, context: str = "", limit: int = 2) -> list[Match]:
         """Return the best matching entries, best first.
@@ -149,15 +202,19 @@ class Knowledge:
     def sure(self, question: str) -> Match | None:
         """Return the text that answers a question as it stands, None where that is not certain.
 
-        Certain means: it explains every word that carries meaning, the question turns nothing
-        around, and no other text that says something else fits nearly as well.
+        Certain means: it explains every word that carries meaning, one of them at least is not
+        in texts everywhere, the question turns nothing around, the text tells what was asked for,
+        and no other text that says something else fits nearly as well.
         """
-        if not self.read(question) or denies(question):
+        if set(self.read(question)) <= self._everywhere or denies(question):
             return None
         found = self.find(question, limit=4)
         if not found or found[0].coverage < 1.0 or found[0].score < SURE_SCORE:
             return None
         best = found[0]
+        entry = self._entries[best.index]
+        if not _tells(entry, question) or _turns_around(entry, question):
+            return None
         rivals = [each for each in found[1:] if each.score >= RIVAL_SCORE * best.score]
         return best if all(say_the_same(best.text, each.text) for each in rivals) else None
 
@@ -203,7 +260,40 @@ def say_the_same(one: str, other: str) -> bool:
 
 
 def _entry(question: str, answer: str) -> _Entry:
-    stems = Counter(content_stems(f"{question} {answer}"))
+    stems = Counter(meaning(f"{question} {answer}"))
     length = sum(stems.values())
-    stems.update(question_forms(question))
-    return _Entry(answer, stems, length)
+    forms = question_forms(question)
+    stems.update(forms)
+    sentences = re.split(r"(?<=[.!?;,])\s+", f"{question} {answer}")
+    negated = {stem for each in sentences if _negates(each) for stem in meaning(each)}
+    return _Entry(answer, stems, length, frozenset(forms), frozenset(negated))
+
+
+def says_not(words: Sequence[str]) -> bool:
+    """Say whether words turn something around; a "no" before them answers what was asked."""
+    rest = words[1:] if words and words[0] in ("no", "nothing") else words
+    return bool(_NEGATIONS & set(rest))
+
+
+def _negates(text: str) -> bool:
+    return bool(_NEGATIONS & set(split_words(text)))
+
+
+def _turns_around(entry: _Entry, question: str) -> bool:
+    """Say whether a question says "not" of something of which the text does not."""
+    return says_not(split_words(question)) and not entry.negated & set(asked_meaning(question))
+
+
+def _tells(entry: _Entry, question: str) -> bool:
+    """Say whether a text has what kind of answer is asked for: a length, an amount, a time.
+
+    "How long is the cable" must not be told how long charging takes: one word alone is only
+    answered by a text whose own question asks for the same.
+    """
+    answer = entry.text.lower()
+    telling = len(set(asked_meaning(question))) > 1
+    return all(
+        form in entry.forms or ((telling or form == "?how") and _FITTING[form].search(answer))
+        for form in question_forms(question)
+        if form in _FITTING
+    )

@@ -13,8 +13,6 @@ from enum import StrEnum
 from media.config.model import AgentLimits
 
 MS = 1_000_000
-FILLER_MS = 1_700
-"""Dead air, from the caller's last audible packet, before a filler."""
 GIVE_UP_MS = 3_300
 """Dead air before an answer is given up; the sentence said instead is ready, so it starts < 4 s."""
 FAREWELL_MS = 900
@@ -44,10 +42,12 @@ class Patience:
     Args:
         limits: the persona's.
         fillers: whether there is one to say.
+        filler_ms: dead air, from the caller's last audible packet, before a filler.
     """
 
     limits: AgentLimits
     fillers: bool = True
+    filler_ms: int = 1_700
     answered_ns: int = 0
     held: bool = False
     asked: int = 0
@@ -127,6 +127,12 @@ class Patience:
         """Whether the goodbye was said and the call is about to end."""
         return self._farewell_ns is not None
 
+    def ask(self) -> Action:
+        """Return what is said to a caller who is silent, or never understood."""
+        self._quiet_since_ns = None
+        self.asked += 1
+        return Action.ASK if self.asked <= self.limits.no_input_prompts else Action.END_SILENT
+
     def receive_tick(self, now_ns: int) -> list[Action]:
         """Return what time demands."""
         if self._farewell_ns is not None:
@@ -159,18 +165,22 @@ class Patience:
         limit_ns = self.limits.max_call_s * 1_000 * MS
         return bool(self.answered_ns) and not self._long and now_ns >= self.answered_ns + limit_ns
 
+    @property
+    def _may_fill(self) -> bool:
+        return self.fillers and not (self._filled or self._filled_last_turn or self._begun)
+
     def _next_wait_ms(self) -> int:
-        may_fill = self.fillers and not (self._filled or self._filled_last_turn or self._begun)
-        return FILLER_MS if may_fill else GIVE_UP_MS
+        return self.filler_ms if self._may_fill else GIVE_UP_MS
 
     def _judge_waiting(self, now_ns: int) -> list[Action]:
         if self._waiting_since_ns is None or self._hearing:
             return []
-        wait_ms = self._next_wait_ms()
-        if now_ns < self._waiting_since_ns + wait_ms * MS:
+        if now_ns < self._waiting_since_ns + self._next_wait_ms() * MS:
             return []
-        if wait_ms == FILLER_MS:
+        if self._may_fill:
             self._filled = True
+            # while the filler plays nothing is given up; its end counts anew
+            self._waiting_since_ns = now_ns
             return [Action.FILL]
         self._waiting_since_ns = None
         return [Action.GIVE_UP]
@@ -180,6 +190,4 @@ class Patience:
             return []
         if now_ns < self._quiet_since_ns + self.limits.no_input_ms * MS:
             return []
-        self._quiet_since_ns = None
-        self.asked += 1
-        return [Action.ASK if self.asked <= self.limits.no_input_prompts else Action.END_SILENT]
+        return [self.ask()]

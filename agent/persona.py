@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from agent.endpointing import TurnTiming, resolve_timing
+from agent.endpointing import Expectation, TurnTiming, expected_answer, resolve_timing
 from agent.engines.base import ChatMessage, LanguageModel
 from agent.fast_lane import FastLane
 from agent.guard import shorten
@@ -40,6 +40,7 @@ class Persona:
         self.human_queue = choose_queue(name, config, queues)
         """For callers who ask for a person; None where there is none."""
         self._queues = queues
+        self._asks = {each.say: each.asks for each in config.fast_lane if each.asks is not None}
         self.prefix: list[ChatMessage] = write_prefix(config, self.knowledge)
 
     def sentences(self) -> list[str]:
@@ -64,6 +65,11 @@ class Persona:
     def idle_sentences(self) -> list[str]:
         """Return the sentences that tell a caller nothing about their matter."""
         return [*self.sentences(), *handover_sentences(self.config.handover)]
+
+    def expected_answer(self, said: str) -> Expectation:
+        """Return what a sentence of this persona asks the caller for."""
+        asks = self._asks.get(said)
+        return expected_answer(said) if asks is None else Expectation(asks)
 
     def spoken(self, fact: str) -> str:
         """Return a reviewed text as it is said: no longer than an answer may be."""

@@ -61,6 +61,13 @@ class Clip:
         left = self.length_samples - self.played_samples
         return self.playing_since_ns + left * 1_000_000_000 // SAMPLE_HZ
 
+    def left_ms(self, now_ns: int) -> int:
+        """Return how much of its audio was not heard yet."""
+        played = self.played_samples
+        if self.playing_since_ns:
+            played += (now_ns - self.playing_since_ns) * SAMPLE_HZ // 1_000_000_000
+        return max(0, self.length_samples - played) * 1_000 // SAMPLE_HZ
+
     @property
     def text(self) -> str:
         """All words of it."""

@@ -1,4 +1,8 @@
-"""Keep the audio of a voice's known sentences over restarts."""
+"""Keep the audio of a voice's known sentences over restarts.
+
+What is kept belongs to the words as they are said, not only as they are written: a version that
+says "2,5 GHz" in another way must not be heard with the old one's audio.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from pathlib import Path
 
 from agent.engines.audio_cache import AudioCache
 from agent.engines.base import Samples, Voice
+from agent.engines.speech_text import spoken_text
 from agent.speech import SentenceStore
 
 
@@ -25,11 +30,14 @@ class VoiceSentences:
 
     def load(self, text: str) -> Samples | None:
         """Return a sentence's audio, None where it is not kept."""
-        return self._cache.get(self._cache.key(self._digest, self._settings, text))
+        return self._cache.get(self._key(text))
 
     def save(self, text: str, samples: Samples) -> None:
         """Keep a sentence's audio."""
-        self._cache.put(self._cache.key(self._digest, self._settings, text), samples)
+        self._cache.put(self._key(text), samples)
+
+    def _key(self, text: str) -> str:
+        return self._cache.key(self._digest, self._settings, f"{text}\n{spoken_text(text)}")
 
 
 def open_store(folder: Path, voice: Voice) -> SentenceStore | None:

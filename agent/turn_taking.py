@@ -32,8 +32,9 @@ INAUDIBLE_MS = 80
 """The detector hears a voice for 60 to 190 ms after its end; what cannot be heard is none."""
 STALE_MS = 100
 """A rise whose next window has not come by then (RTP stopped) is no speech."""
-WORDS_LIMIT_MS = 4_000
-"""A recogniser that has not answered so long after the voice's end is not waited for."""
+WORDS_LIMIT_MS = 3_500
+"""A recogniser that has not answered so long after the voice's end is not waited for: the sentence
+said instead starts before 4 s of silence."""
 
 
 class Phase(StrEnum):

@@ -90,10 +90,12 @@ class Unasked:
         self._not_heard = 0
 
     def say_not_heard(self) -> None:
-        """Ask for words again; not a third time in a row."""
+        """Ask for words again; from the third time in a row as a silent caller is asked."""
         self._not_heard += 1
         if self._not_heard <= 2:
             self.say("prompt", self._config.not_heard)
+        else:
+            self.receive(self._patience.ask())
 
     def receive(self, action: Action) -> None:
         """Carry out what time demands."""

@@ -11,31 +11,29 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.engines.speech_text_numbers import (
-    cardinal,
-    clock,
-    decimal,
-    digits,
-    ordinal,
-    year,
+from agent.engines.speech_text_amounts import (
+    DAY,
+    MONEY,
+    MONTH,
+    TIME,
+    code_digits,
+    day_first_date,
+    day_names,
+    dotted,
+    dotted_date,
+    fraction,
+    iso_date,
+    money,
+    money_range,
+    named_date,
+    per,
+    phone,
+    slash_date,
+    time_of_day,
+    time_range,
 )
+from agent.engines.speech_text_numbers import cardinal, decimal, digits, ordinal, year
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_MONTH = "|".join(_MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
-_COINS = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
 _UNITS = {
     "GHz": "gigahertz",
     "MHz": "megahertz",
@@ -72,6 +70,11 @@ _UNITS = {
     "mph": "miles per hour",
     "km/h": "kilometers per hour",
     "ms": "millisecond",
+    "sec": "second",
+    "min": "minute",
+    "hr": "hour",
+    "hrs": "hour",
+    "m²": "square meter",
     "fps": "frames per second",
     "MP": "megapixel",
 }
@@ -176,72 +179,6 @@ def spoken_text(text: str, language: str = "en") -> str:
     return re.sub(r"\s+([,.;:!?])", r"\1", said).lstrip(",;: ")
 
 
-def _money(text: str) -> str:
-    match = re.fullmatch(
-        r"(?P<sign>[$€£])?\s?(?P<number>[\d,]+)(?:\.(?P<part>\d\d?))?\s?"
-        r"(?P<after>[$€£])?(?P<scale>\s?(?:million|billion))?",
-        text,
-    )
-    if match is None:
-        return text
-    coin, part = _COINS[match["sign"] or match["after"]]
-    amount = int(match["number"].replace(",", "") or "0")
-    if match["scale"]:
-        whole = match["number"] + (f".{match['part']}" if match["part"] else "")
-        return f"{decimal(whole)} {match['scale'].strip()} {coin}s"
-    cents = int((match["part"] or "0").ljust(2, "0"))
-    small = ("pence" if part == "penny" else f"{part}s") if cents != 1 else part
-    said = f"{cardinal(amount)} {coin if amount == 1 else coin + 's'}"
-    if cents and not amount:
-        return f"{cardinal(cents)} {small}"
-    return f"{said} and {cardinal(cents)} {small}" if cents else said
-
-
-def _time(text: str) -> str:
-    match = re.match(r"(\d{1,2})(?::(\d\d))?\s*([apAP])?", text)
-    if match is None or int(match[1]) > 24 or int(match[2] or 0) > 59:
-        return " ".join(digits(part) for part in re.findall(r"\d+", text))
-    return clock(int(match[1]), int(match[2] or 0), (match[3] or "").lower())
-
-
-def _iso_date(text: str) -> str:
-    years, month, day = (int(each) for each in text.split("-"))
-    return _date(month, day, years) or digits(text)
-
-
-def _slash_date(text: str) -> str:
-    month, day, years = (int(each) for each in text.split("/"))
-    if month > 12:
-        month, day = day, month
-    return _date(month, day, years + 2000 if years < 100 else years) or digits(text)
-
-
-def _date(month: int, day: int, years: int) -> str:
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return ""
-    return f"{_MONTHS[month - 1]} {ordinal(day)}, {year(years)}"
-
-
-def _named_date(text: str) -> str:
-    match = re.fullmatch(r"([A-Za-z]+)\.?\s(\d{1,2})(?:st|nd|rd|th)?(?:,?\s(\d{4}))?", text)
-    if match is None:
-        return text
-    month = next(each for each in _MONTHS if each.startswith(match[1][:3]))
-    said = f"{month} {ordinal(int(match[2]))}"
-    return f"{said}, {year(int(match[3]))}" if match[3] else said
-
-
-def _phone(text: str) -> str:
-    groups = re.findall(r"\d+", text)
-    if len(groups) == 1 and len(groups[0]) == 10:
-        whole = groups[0]
-        groups = [whole[:3], whole[3:6], whole[6:]]
-    elif len(groups) == 1:
-        groups = [groups[0][at : at + 3] for at in range(0, len(groups[0]), 3)]
-    said = ", ".join(digits(each) for each in groups)
-    return f"plus {said}" if text.startswith("+") else said
-
-
 def _letters(text: str) -> str:
     """Spell letters and digits; a hyphen is a short pause."""
     parts = []
@@ -264,19 +201,20 @@ def _code(text: str) -> str:
 
 
 def _unit(text: str) -> str:
-    match = re.fullmatch(r"(-?)([\d,]*\.?\d+)[\s-]?(\D+)", text)
+    match = re.fullmatch(r"([-−]?)([\d,]*\.?\d+)[\s-]?(\D+)", text)
     if match is None:
         return text
+    number = re.sub(r"^(\d+),(\d\d?)$", r"\1.\2", match[2])
     name = _UNITS[match[3]]
     fixed = name.endswith(("hertz", "percent")) or " per " in name
     if match[2] != "1" and not fixed:
         head, _, tail = name.partition(" ")
-        if name.endswith("hour"):
+        if name.endswith(("hour", "square meter")):
             name += "s"
         else:
             plural = {"foot": "feet", "inch": "inches"}.get(head, f"{head}s")
             name = f"{plural} {tail}".strip()
-    return ("minus " if match[1] else "") + f"{decimal(match[2])} {name}"
+    return ("minus " if match[1] else "") + f"{decimal(number)} {name}"
 
 
 def _address(text: str) -> str:
@@ -304,7 +242,13 @@ def _number(text: str) -> str:
 
 def _range(text: str) -> str:
     first, second = re.split(r"\s?[-–]\s?", text)
-    return f"{decimal(first)} to {decimal(second)}"
+    if re.fullmatch(r"[\d.]+", second):
+        return f"{decimal(first)} to {decimal(second)}"
+    return f"{decimal(first)} to {_unit(second)}"
+
+
+def _joined(text: str, mark: str, word: str) -> str:
+    return f" {word} ".join(decimal(each.strip()) for each in text.split(mark))
 
 
 def _word(text: str) -> str:
@@ -319,6 +263,8 @@ def _word(text: str) -> str:
     tail = tail.replace(")", "" if len(tail) > 1 else ",")
     if bare in _SHORT:
         return _SHORT[bare] + tail
+    if "-" in bare and bare.split("-")[0] in _SPELLED and bare.replace("-", "").isupper():
+        return " ".join(_spelled(each) for each in bare.split("-")) + tail
     if bare in _SPELLED or (bare.endswith("s") and bare[:-1] in _SPELLED):
         return _spelled(bare.removesuffix("s") if bare not in _SPELLED else bare) + tail
     return bare + tail
@@ -334,6 +280,10 @@ def _compound(text: str) -> str:
     return f"{decimal(number)} {word}"
 
 
+_UNIT = "|".join(
+    re.escape(each) + (r"\b" if each[-1].isalpha() else "")
+    for each in sorted(set(_UNITS) - {"in"}, key=len, reverse=True)
+)
 _RULES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
     ("link", r"\[[^\]]+\]\([^)\s]+\)", lambda text: text[1 : text.index("]")]),
     ("mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
@@ -343,29 +293,42 @@ _RULES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         r"(?:/[\w/-]*)?",
         _address,
     ),
-    ("iso", r"\b\d{4}-\d\d-\d\d\b", _iso_date),
-    ("slash", r"\b\d{1,2}/\d{1,2}/\d{2,4}\b", _slash_date),
+    ("iso", r"\b\d{4}-\d\d-\d\d\b", iso_date),
+    ("dotted_date", r"\b\d{1,2}\.\d{1,2}\.\d{4}\b", dotted_date),
+    ("slash", r"\b\d{1,2}/\d{1,2}/\d{2,4}\b", slash_date),
     ("always", r"\b24/7\b", lambda text: "twenty-four seven"),
-    ("month", rf"\b(?:{_MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s\d{{4}}\b)?", _named_date),
+    ("month", rf"\b(?:{MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s\d{{4}}\b)?", named_date),
+    ("day_first", rf"\b\d{{1,2}}\s(?:{MONTH})\b(?:\s\d{{4}}\b)?", day_first_date),
+    ("day_names", rf"\b{DAY}\s?[-–]\s?{DAY}\b", day_names),
+    ("money_range", r"[$€£]\d+(?:\.\d\d)?\s?[-–]\s?[$€£]?\d+(?:\.\d\d)?\b", money_range),
+    ("money", MONEY, money),
+    ("per", r"(?<=[\w%])/(?:day|week|month|mo|year|yr|hour|hr|h|minute|min|second|s)\b", per),
+    ("dotted", r"\bv?\d+(?:\.\d+){2,}\b", lambda text: dotted(text.lstrip("v"))),
+    ("time_range", rf"\b(?:{TIME})\s?[-–]\s?(?:{TIME})(?!\w)", time_range),
+    ("time", rf"\b(?:{TIME})(?!\w)", time_of_day),
     (
-        "money",
-        r"[$€£]\s?[\d,]*\d(?:\.\d\d?)?(?:\s(?:million|billion)\b)?|\b[\d,]*\d(?:\.\d\d?)?\s?[€£]",
-        _money,
+        "phone",
+        r"\+\d[\d\s().-]{6,}\d|\(?\b\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}\b|\b\d{10}\b|\b\d{3}-\d{4}\b"
+        r"|\(?\b0\d{1,5}\)?[\s/-]\d[\d\s-]{3,}\d\b",
+        phone,
+    ),
+    ("fraction", r"(?<![\w./])(?:\d+\s)?\d{1,2}/\d{1,2}\b(?!/)", fraction),
+    (
+        "coded",
+        r"(?<=\bPIN )\d+|(?<=\bZIP )\d+|(?i:(?<=\bcode )|(?<=\border ))\d+(?:-\d+)*",
+        code_digits,
     ),
     (
-        "time",
-        r"\b\d{1,2}:\d\d(?:\s?[aApP]\.?[mM]\b\.?)?|\b\d{1,2}\s?[aApP]\.?[mM]\b\.?(?!\w)",
-        _time,
+        "range",
+        rf"(?<![\w.])\d+(?:\.\d+)?\s?[-–]\s?\d+(?:\.\d+)?(?:\s?(?:{_UNIT})|\b(?![-–]))",
+        _range,
     ),
-    ("phone", r"\+\d[\d\s().-]{6,}\d|\(?\b\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}\b|\b\d{10}\b", _phone),
+    ("ratio", r"\b\d{1,2}:\d{1,2}\b", lambda text: _joined(text, ":", "to")),
+    ("by", r"\b\d+\s?[x×]\s?\d+\b", lambda text: _joined(text.replace("×", "x"), "x", "by")),
+    ("key", r"(?<=\bpress )[#*]", lambda text: "hash" if text == "#" else "star"),
     (
         "unit",
-        r"(?<![\w.])-?[\d,]*\.?\d+[\s-]?(?:"
-        + "|".join(
-            re.escape(each) + (r"\b" if each[-1].isalpha() else "")
-            for each in sorted(set(_UNITS) - {"in"}, key=len, reverse=True)
-        )
-        + ")",
+        r"(?<![\w.])[-−]?(?:\d+,\d\d?(?!\d)|[\d,]*\.?\d+)[\s-]?(?:" + _UNIT + ")",
         _unit,
     ),
     ("rank", r"\b\d+(?:st|nd|rd|th)\b", lambda text: ordinal(int(text[:-2]))),
@@ -375,7 +338,6 @@ _RULES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*\b",
         _code,
     ),
-    ("range", r"(?<![\w.])\d+(?:\.\d+)?\s?[-–]\s?\d+(?:\.\d+)?\b(?![-–])", _range),
     ("year", r"(?<=\b[Ii]n\s)(?:19|20)\d\d\b(?![,.]\d)", lambda text: year(int(text))),
     ("number", r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?", _number),
     ("markup", r"[*`#~]+", lambda text: ""),

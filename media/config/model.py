@@ -153,6 +153,8 @@ class FastLaneConfig:
     say: str
     then: str = "listen"
     """``listen``, ``goodbye`` or ``transfer:QUEUE``."""
+    asks: Annotated[str, OneOf(("open", "yes_no", "digits", "spelling"))] | None = None
+    """What the caller is asked for, where the sentence's own words (English) do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,18 @@ class TurnConfig:
     """Silence that ends digits or a spelled name."""
     barge_in_ms: Annotated[int, Between(20, 10_000, "ms")] | None = None
     """Caller speech that stops the agent."""
+    yield_ms: Annotated[int, Between(200, 10_000, "ms")] | None = None
+    """Caller speech that stops the agent for good although no word of it is recognised yet."""
+    resume_ms: Annotated[int, Between(100, 10_000, "ms")] | None = None
+    """Silence after which a stopped agent goes on although no word is recognised yet."""
+    filler_ms: Annotated[int, Between(500, 3_000, "ms")] | None = None
+    """Silence of a late answer before a filler is said."""
+    words_weight: Annotated[float, Between(0, 3)] | None = None
+    """How much words that look finished shorten the silence that ends a turn; 1 is usual."""
+    melody_weight: Annotated[float, Between(0, 3)] | None = None
+    """How much a voice that sounds finished shortens it; 0 does not ask the turn model."""
+    grasp_weight: Annotated[float, Between(0, 3)] | None = None
+    """How much it shortens it that facts are about the words."""
     barge_in: bool = True
     protect_greeting: bool = False
     backchannels: tuple[str, ...] = ("mm-hm", "uh-huh", "okay", "yeah", "right", "i see")

@@ -11,7 +11,9 @@ from media.config.model import TurnConfig
 from media.config.nodes import MappingNode, NodeError, compose
 from media.config.read import Reading, read_dataclass
 
-TIMINGS = ("provisional_ms", "complete_ms", "incomplete_ms", "digits_ms", "barge_in_ms")
+TIMINGS = tuple(
+    each.name for each in dataclasses.fields(TurnConfig) if each.name.endswith(("_ms", "_weight"))
+)
 
 
 def tuned(turn: TurnConfig, settings: Mapping[str, str]) -> TurnConfig:

@@ -167,11 +167,13 @@ class FakeModel:
     name: str = "fake-model"
     asked: list[list[ChatMessage]] = field(default_factory=list)
     cancelled: int = 0
+    prefills: int = 0
 
     async def open(self, prefix: Sequence[ChatMessage]) -> FakeModel:
         return self
 
     async def prefill(self, messages: Sequence[ChatMessage]) -> None:
+        self.prefills += 1
         await asyncio.sleep(0)
 
     async def generate(

@@ -52,9 +52,9 @@ def answer_of(phone: Phone) -> Turn:
 async def speak_with_a_pause(phone: Phone) -> None:
     """Say two halves of a sentence with a pause in which work could begin."""
     phone.turn_model.probability = 0.0
-    await phone.say("Tell me something about what the", 1_000)
+    await phone.say("Tell me something about the battery and", 1_000)
     await phone.wait(500)
-    await phone.say("battery does", 800)
+    await phone.say("what it does", 800)
     await phone.until_quiet()
 
 
@@ -86,7 +86,7 @@ def test_the_second_step_shortens_answers() -> None:
 def test_the_third_step_asks_no_model_and_still_answers(step: Step) -> None:
     """A call in progress gets the reviewed fact as it stands; the model is left alone."""
     phone = hold_call(ask, step)
-    assert phone.model.asked == []
+    assert phone.model.asked == [] and phone.model.prefills == 0
     assert answer_of(phone).text == FACT
     assert answer_of(phone).source in ("fact", "fast_lane")
     assert answer_of(phone).response_ms is not None

@@ -7,6 +7,7 @@ from agent.endpointing import (
     Completeness,
     Expectation,
     Grasp,
+    completion_score,
     expected_answer,
     is_fragment,
     judge_words,
@@ -141,12 +142,15 @@ def test_what_was_asked_decides_the_patience() -> None:
         ("Please spell your name.", Expectation.SPELLING),
         ("All right. Is the light red?", Expectation.YES_NO),
         ("How can I help you?", Expectation.OPEN),
+        ("What is your serial number? It is on the back.", Expectation.DIGITS),
+        ("Thank you. Now please enter your order number.", Expectation.DIGITS),
+        ("Is the light red? Then it is charging. It takes five hours.", Expectation.OPEN),
         ("The warranty is two years.", Expectation.OPEN),
         ("", Expectation.OPEN),
     ],
 )
 def test_the_agents_words_say_what_is_expected(said: str, expectation: Expectation) -> None:
-    """The last sentence decides."""
+    """The last question decides, and a hint may follow it."""
     assert expected_answer(said) is expectation
 
 
@@ -155,3 +159,26 @@ def test_a_personas_own_value_beats_its_preset() -> None:
     timing = resolve_timing(TurnConfig(preset="patient", complete_ms=500))
     assert timing.complete_ms == 500
     assert timing.incomplete_ms == PRESETS["patient"].incomplete_ms
+
+
+@pytest.mark.parametrize(
+    ("knob", "words", "grasp"),
+    [
+        ("words_weight", Completeness.COMPLETE, Grasp.NOTHING),
+        ("melody_weight", Completeness.UNSURE, Grasp.NOTHING),
+        ("grasp_weight", Completeness.UNSURE, Grasp.ABOUT),
+    ],
+)
+def test_each_weight_counts_its_evidence(knob: str, words: Completeness, grasp: Grasp) -> None:
+    """With more weight the same evidence scores more, never beyond what is certain."""
+    timings = [resolve_timing(TurnConfig(**{knob: weight})) for weight in (0.0, 1.0, 3.0)]
+    scores = [completion_score(words, 0.9, grasp, timing) for timing in timings]
+    assert scores[0] < scores[1] < scores[2] <= 1.0
+    assert scores[1] == completion_score(words, 0.9, grasp)
+
+
+def test_without_weight_the_turn_model_is_not_asked() -> None:
+    """Its verdict could change nothing."""
+    deaf = resolve_timing(TurnConfig(melody_weight=0.0))
+    assert words_decide(deaf, "My doorbell", Expectation.OPEN, Grasp.NOTHING)
+    assert not words_decide(BALANCED, "My doorbell", Expectation.OPEN, Grasp.NOTHING)

@@ -21,6 +21,8 @@ LANE = FastLane((HOURS, HUMAN, BYE))
         ("Can I please speak to a human?", HUMAN),
         ("No, that's all.", BYE),
         ("opening our's", None),
+        ("Why aren't you open on Sunday?", None),
+        ("No, when are you open?", HOURS),
         ("How long does the battery last in the opening weeks of the year", None),
         ("", None),
     ],

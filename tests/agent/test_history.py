@@ -30,10 +30,29 @@ def test_nothing_heard_is_nothing_said() -> None:
     assert history.said == [] and history.last(Speaker.AGENT) == ""
 
 
-def test_old_exchanges_are_left_out() -> None:
-    """Only the newest messages that fit are kept, whole."""
-    history = History(kept_words=5)
-    for words in ("one two three", "four five", "six seven eight"):
-        history.add(Speaker.CALLER, words)
-        history.add(Speaker.AGENT, "ok")
-    assert [each.text for each in history.messages()] == ["ok", "six seven eight", "ok"]
+def test_old_exchanges_become_one_line() -> None:
+    """Of a long call the newest exchanges stay whole; what the older ones were about is told."""
+    history = History(kept_words=20)
+    for topic in ("battery", "warranty", "router", "refund", "chime"):
+        history.add(Speaker.CALLER, f"tell me about the {topic} please")
+        history.add(Speaker.AGENT, f"this is about the {topic}")
+    messages = history.messages()
+    assert messages[0].role == "system" and "battery" in messages[0].text
+    assert [each.text for each in messages[1:]] == [
+        "tell me about the chime please",
+        "this is about the chime",
+    ]
+
+
+def test_the_beginning_stays_the_same_for_many_turns() -> None:
+    """The model's cache holds as long as the messages only grow at their end."""
+    history = History(kept_words=200)
+    changes, before = 0, ""
+    for number in range(60):
+        history.add(Speaker.CALLER, f"question {number} about the doorbell at home")
+        history.add(Speaker.AGENT, f"answer {number} about the doorbell at home")
+        beginning = history.messages()[0].text
+        changes += beginning != before
+        before = beginning
+    assert 2 <= changes <= 12
+    assert sum(len(each.text.split()) for each in history.messages()[1:]) <= 200

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from agent.endpointing import PRESETS
 from agent.interruption import (
-    COMMIT_MS,
-    RESUME_MS,
     Action,
     AgentSilent,
     Event,
@@ -18,11 +17,12 @@ from agent.interruption import (
 
 pytestmark = pytest.mark.unit
 MS = 1_000_000
+BALANCED = PRESETS["balanced"]
 
 
 def play(*steps: tuple[int, Event]) -> list[Action]:
     """Run events at times in ms and return all actions."""
-    core = Interruption(120, ("mm-hm", "okay", "i see", "uh-huh"))
+    core = Interruption(BALANCED, ("mm-hm", "okay", "i see", "uh-huh"))
     return [action for at_ms, event in steps for action in core.receive(event, at_ms * MS)]
 
 
@@ -37,7 +37,7 @@ def test_speech_holds_and_words_make_it_yield() -> None:
 
 def test_long_speech_makes_it_yield_without_words() -> None:
     """Nobody says mm-hm for so long."""
-    assert play(SPEECH, (120, Tick()), (COMMIT_MS, Tick())) == [Action.HOLD, Action.YIELD]
+    assert play(SPEECH, (120, Tick()), (BALANCED.yield_ms, Tick())) == [Action.HOLD, Action.YIELD]
 
 
 @pytest.mark.parametrize("words", ["Mm-hmm.", "mhm", "Okay.", "okay, I see", "Uh huh", ""])
@@ -55,7 +55,7 @@ def test_a_short_word_that_is_no_backchannel_interrupts() -> None:
 
 def test_slow_words_do_not_keep_the_agent_silent() -> None:
     """It goes on after a while, and still yields to the words when they come."""
-    late = 300 + RESUME_MS
+    late = 300 + BALANCED.resume_ms
     steps = (
         SPEECH,
         (120, Tick()),
@@ -73,7 +73,7 @@ def test_one_partial_word_decides_nothing() -> None:
 
 def test_nothing_is_left_when_the_agent_ends_by_itself() -> None:
     """Then the caller's words are an ordinary turn."""
-    core = Interruption(120, ("okay",))
+    core = Interruption(BALANCED, ("okay",))
     core.receive(SpeechHeard(0), 40 * MS)
     core.receive(AgentSilent(), 60 * MS)
     assert core.standing is Standing.IDLE

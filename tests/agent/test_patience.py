@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from agent.endpointing import PRESETS
 from agent.patience import (
     FAREWELL_LIMIT_MS,
     FAREWELL_MS,
-    FILLER_MS,
     GIVE_UP_MS,
     Action,
     Patience,
@@ -14,6 +14,7 @@ from media.config.model import AgentLimits
 
 pytestmark = pytest.mark.unit
 MS = 1_000_000
+FILLER_MS = PRESETS["balanced"].filler_ms
 LIMITS = AgentLimits(no_input_ms=8_000, no_input_prompts=2, max_call_s=60)
 
 
@@ -130,3 +131,20 @@ def test_nothing_falls_due_while_the_caller_is_heard_out() -> None:
     core.hears(False, 2_500 * MS)
     assert core.next_deadline_ns() == (2_500 + FILLER_MS) * MS
     assert core.receive_tick((2_500 + FILLER_MS) * MS) == [Action.FILL]
+
+
+def test_nothing_is_given_up_while_a_long_filler_plays() -> None:
+    """The filler is heard to its end, and the answer has its time behind it."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    assert core.receive_tick(FILLER_MS * MS) == [Action.FILL]
+    assert core.receive_tick(GIVE_UP_MS * MS) == []
+    core.filler_played((FILLER_MS + 2_800) * MS)
+    assert core.next_deadline_ns() == (FILLER_MS + 2_800 + GIVE_UP_MS) * MS
+
+
+def test_a_persona_says_when_its_filler_comes() -> None:
+    """The dead air before it is the persona's own."""
+    core = Patience(LIMITS, filler_ms=900)
+    core.answer_due(0)
+    assert core.receive_tick(899 * MS) == [] and core.receive_tick(900 * MS) == [Action.FILL]

@@ -212,11 +212,13 @@ async def test_a_call_is_greeted_answered_interrupted_and_ended(tmp_path: Path) 
             assert greeted_ns - answered_ns < 500 * MS
             await phone.until_quiet()
             for text, _ in questions:
+                before = len(board.turns(Speaker.AGENT))
                 await phone.say(speech(text))
                 ended_ns = phone.last_speech_ns
                 await phone.until_heard(ended_ns + 100 * MS)
                 await phone.until_quiet(2.0)
-                answer = board.turns(Speaker.AGENT)[-1]
+                # on a busy machine a filler is heard first and carries the response time
+                answer = board.turns(Speaker.AGENT)[before]
                 outside_ms = (answer.started_ns - ended_ns) / MS
                 print(text, round(outside_ms), answer)
                 # the first packet was heard when the turn says it left, counted from our last one

@@ -121,3 +121,13 @@ async def test_a_reload_brings_the_files_settings_back(tmp_path: Path) -> None:
     _, kept, _ = await reload_personas(path, config, engines, personas, make)
     assert kept["desk"].config.turn == TurnConfig()
     assert kept["desk"].timing.complete_ms == resolve_timing(TurnConfig()).complete_ms
+
+
+def test_a_preset_takes_back_every_timing_and_weight() -> None:
+    """Whatever was tuned before, a named preset is the preset; what is named beside it holds."""
+    personas = {"support": persona("support")}
+    tune(TuneTurns({"melody_weight": "0.5", "filler_ms": "900"}), personas, {})
+    assert personas["support"].timing.melody_weight == 0.5
+    tune(TuneTurns({"preset": "eager", "yield_ms": "700"}), personas, {})
+    timing = personas["support"].timing
+    assert (timing.melody_weight, timing.filler_ms, timing.yield_ms) == (1.0, 1_700, 700)
