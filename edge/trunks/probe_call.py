@@ -17,7 +17,7 @@ import structlog
 from edge import sdp
 from edge.outbound import Destination, OutboundLegs
 from edge.records.columns import new_call_id
-from edge.trunks.connecting import DIALLABLE, NO_SRTP, Connector
+from edge.trunks.connecting import DIALLABLE, Connector
 from edge.trunks.messages import CallProbed, ProbeTrunk
 from edge.trunks.routing import HOPS_HEADER, Routing
 from edge.trunks.servers import Target
@@ -31,7 +31,6 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
-from media.config.trunks import Srtp
 from media.messages import AllocateStream, CloseStream, Message, StreamAllocated
 
 END_S = 8.0
@@ -52,12 +51,10 @@ async def call_to_probe(
         target: the server.
 
     Raises:
-        RemoteError: 484, it is no number; 488, the trunk wants SRTP; the trunk's status where it
-            is full; 503, there is no worker for it.
+        RemoteError: 484, it is no number; the trunk's status where it is full;
+            503, there is no worker for it.
     """
     trunk = asked.trunk
-    if routing.trunk(trunk).srtp is Srtp.REQUIRED:
-        raise RemoteError(NO_SRTP, 488)
     number = routing.numbers[trunk].receive(asked.call)
     if not DIALLABLE.match(number):
         raise RemoteError(f"{asked.call} is no number", 484)
@@ -115,7 +112,8 @@ class _ProbingCall:
             if place is None:
                 raise RemoteError("no UA worker has a free slot", 503)
             self.key, self.number = place
-            dial = self.destination.dial(self.number, answer.address, answer.port)
+            audio = (answer.address, answer.port, answer.srtp_secret)
+            dial = self.destination.dial(self.number, *audio)
             self.legs.send(self.key, dial)
             return await self._watch(found, ring_s)
         finally:
