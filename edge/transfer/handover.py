@@ -29,9 +29,10 @@ from edge.transfer.audio import TransferAudio
 from edge.transfer.order import Order, TransferEnd, TransferSurroundings
 from edge.transfer.task import TransferTask
 from edge.trunks.conversation import Conversation
+from edge.trunks.credentials import credentials_for
 from edge.trunks.destination import Line
 from edge.trunks.routed import Routed
-from edge.ua.messages import UaConfirmed, UaRefer
+from edge.ua.messages import Challenge, UaConfirmed, UaRefer
 from media import RemoteError
 from media.messages import CallId, ClearPlayback, ResumeConversation
 
@@ -92,6 +93,8 @@ class Handover:
         self._decided_ns = 0
         self._audio: TransferAudio | None = None
         self._music: str | None = None
+        self._refer_to = ""
+        """Of the REFER that has not been challenged yet."""
 
     # ------------------------------------------------------------ what the call does
 
@@ -145,10 +148,24 @@ class Handover:
             self.ask(queue, f"key {digit}")
         return queue is not None
 
-    def refer_news(self, sip_status: int, final: bool) -> None:
-        """Pass on what became of our REFER."""
+    def refer_news(self, sip_status: int, final: bool, challenge: Challenge | None = None) -> None:
+        """Pass on what became of our REFER; a challenge is answered first, once."""
+        if final and challenge is not None and self._prove(sip_status, challenge):
+            return
         if self._task is not None:
             self._task.post(e.ReferNews(sip_status, final))
+
+    def _prove(self, sip_status: int, challenge: Challenge) -> bool:
+        """Send REFER again with the trunk's password; False where that cannot help."""
+        refer_to, self._refer_to = self._refer_to, ""
+        trunk = self._around.config.trunks.get(self._call.parties.trunk)
+        if not refer_to or trunk is None:
+            return False
+        headers = credentials_for(trunk, "REFER", sip_status, challenge)
+        if headers:
+            log.info("refer_challenged", call_id=self._call.call_id, sip_status=sip_status)
+            self._call.leg.send(UaRefer(self._call.leg.number, refer_to, headers))
+        return bool(headers)
 
     @property
     def stage(self) -> str | None:
@@ -175,6 +192,7 @@ class Handover:
 
     def send_refer(self, refer_to: str) -> None:
         """Send REFER in the caller's dialog."""
+        self._refer_to = refer_to
         self._call.leg.send(UaRefer(self._call.leg.number, refer_to))
 
     def transfer_over(self, end: TransferEnd) -> None:
