@@ -57,13 +57,18 @@ class QueueDesk:
         self._timer: asyncio.TimerHandle | None = None
         self._restore()
 
-    def join(self, ticket: str, queue: str, holder: TicketHolder) -> None:
-        """Put a caller into a queue."""
+    def join(self, ticket: str, queue: str, holder: TicketHolder, only: str = "") -> None:
+        """Put a caller into a queue; ``only`` names the one member who is wanted."""
         rules = self._config.queues[queue]
         self._holders[ticket] = holder
         self.tell(
             e.CallerJoined(
-                ticket, queue, rules.priority, frozenset(rules.skills), open=self.is_open(queue)
+                ticket,
+                queue,
+                rules.priority,
+                frozenset(rules.skills),
+                open=self.is_open(queue),
+                only=only,
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from media.config.model import Config
-from media.config.queues import QueueConfig
+from media.config.queues import QueueConfig, QueueConnect
 from media.config.read import Reading
 
 CheckReference = Callable[[str, str, str | None, Iterable[str], Reading], None]
@@ -26,13 +26,29 @@ def check_queue(
             check(f"{path}.{field}", "queue", name, queues, reading)
             if f"queues.{name}" == path:
                 reading.note_at(f"{path}.{field}", "a queue cannot fall back to itself")
+    check(f"{path}.second_line", "queue", queue.second_line, queues, reading)
+    if queue.outside is not None and queue.members:
+        reading.note_at(f"{path}.outside", "a queue has members or an outside number, not both")
+    if queue.connect is QueueConnect.BLIND_REFER:
+        for name in queue.members:
+            phone = config.people[name].phone if name in config.people else ""
+            if phone in config.phones:
+                reading.note_at(
+                    f"{path}.members.{name}",
+                    "a carrier cannot call a phone that registers here; connect by refer or bridge",
+                )
     keys = [queue.whisper.accept_key, queue.whisper.decline_key, queue.whisper.repeat_key]
     if len(set(keys)) < len(keys):
         reading.note_at(f"{path}.whisper", "accept, decline and repeat need three different keys")
 
 
 def check_people(config: Config, reading: Reading, check: CheckReference) -> None:
-    """Note phones that cannot be rung, and keys of personas that lead nowhere."""
+    """Note phones that cannot be rung, and keys that lead nowhere or mean two things."""
+    keys = config.desk.keys
+    sequences = [keys.consult, keys.three_way, keys.complete, keys.cancel]
+    for each in sequences:
+        if sum(other.endswith(each) for other in sequences) > 1:
+            reading.note_at("desk.keys", f'"{each}" ends another sequence, too')
     trunks = reading.names.get("trunks", [])
     for name, person in config.people.items():
         path = f"people.{name}"

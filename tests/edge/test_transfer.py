@@ -323,6 +323,8 @@ EVENTS = st.sampled_from(
         *(e.ReferNews(s, f) for s, f in ((202, False), (200, True), (405, True), (486, True))),
         e.LegsJoined(),
         e.JoinFailed("x"),
+        e.VoicemailSuspected("ann"),
+        e.VoicemailHeard("bob"),
         e.TimePassed(),
         e.QueueGaveUp(q.GaveUp.MAX_WAIT),
         e.CallerGone(),
@@ -354,6 +356,8 @@ def test_whatever_happens_no_phone_is_left(
             match action:
                 case e.DialPhone(member):
                     dialled.add(member)
+                    outcomes[member] = 0
+                case e.SendRefer(member, blind=True):
                     outcomes[member] = 0
                 case e.ReleasePhone(member):
                     dialled.discard(member)

@@ -8,7 +8,7 @@ from edge.commands.calls import show_json, show_text
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
 from edge.transfer.briefing import Briefing
-from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+from edge.transfer.events import AttemptEnded, AttemptTimes, Connect, Outcome
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.handover import user_of
 from edge.transfer.invitation import invitation, outside_invitation
@@ -146,21 +146,26 @@ def test_onward_goes_only_where_the_plan_leads() -> None:
 @pytest.mark.parametrize(
     ("queue", "trunk", "refused", "wanted"),
     [
-        (QueueConnect.AUTO, Transfer.AUTO, False, False),
-        (QueueConnect.AUTO, Transfer.REFER, False, True),
-        (QueueConnect.AUTO, Transfer.REFER, True, False),
-        (QueueConnect.AUTO, Transfer.BRIDGE, False, False),
-        (QueueConnect.REFER, Transfer.AUTO, False, True),
-        (QueueConnect.REFER, Transfer.BRIDGE, False, False),
-        (QueueConnect.BRIDGE, Transfer.REFER, False, False),
+        (QueueConnect.AUTO, Transfer.AUTO, False, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.REFER, False, Connect.REFER),
+        (QueueConnect.AUTO, Transfer.REFER, True, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.BLIND_REFER, False, Connect.BLIND_REFER),
+        (QueueConnect.REFER, Transfer.AUTO, False, Connect.REFER),
+        (QueueConnect.REFER, Transfer.BLIND_REFER, False, Connect.REFER),
+        (QueueConnect.BLIND_REFER, Transfer.AUTO, False, Connect.BLIND_REFER),
+        (QueueConnect.BLIND_REFER, Transfer.REFER, True, Connect.BRIDGE),
+        (QueueConnect.BLIND_REFER, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.REFER, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.BRIDGE, Transfer.REFER, False, Connect.BRIDGE),
     ],
 )
-def test_the_ladder(queue: QueueConnect, trunk: Transfer, refused: bool, wanted: bool) -> None:
+def test_the_ladder(queue: QueueConnect, trunk: Transfer, refused: bool, wanted: Connect) -> None:
     """Bridge unless queue or trunk say REFER, and the trunk has not refused it lately."""
     memory = ReferMemory()
     if refused:
         memory.refuse("t", 0)
-    assert memory.wants_refer(queue, trunk, "t", 1) is wanted
+    assert memory.way(queue, trunk, "t", 1) is wanted
     assert memory.refused("t", HOUR_NS + 1) is False
 
 
