@@ -115,7 +115,7 @@ class CallTask:
         self.call = Call(routed.timers or around.timers)
         self.trunk_counted: str | None = None
         """Trunk on which this call takes a line."""
-        self._audio: tuple[str, int] | None = None
+        self.audio_port: tuple[str, int] | None = None
         self._around = around
         self._on_stream = on_stream
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -303,7 +303,7 @@ class CallTask:
             return
         assert isinstance(answer, StreamAllocated)
         self._on_stream(answer.stream)
-        self._audio = (answer.address, answer.port)
+        self.audio_port = (answer.address, answer.port)
         self.post(StreamReady(answer.stream, answer.address, answer.port))
 
     async def _prepare(self) -> None:
@@ -316,8 +316,8 @@ class CallTask:
             self.post(ConversationReady())
 
     def _open_early_audio(self) -> None:
-        if self._audio is not None and self.call.state is CallState.PREPARING:
-            self.leg.send(replace(self._answer(*self._audio), early=True))
+        if self.audio_port is not None and self.call.state is CallState.PREPARING:
+            self.leg.send(replace(self._answer(*self.audio_port), early=True))
 
     def _answer(self, address: str, port: int) -> UaAnswer:
         dtmf = 101 if self.routed.dtmf_in_audio else None

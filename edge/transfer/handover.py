@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from edge import sdp
 from edge.call_events import (
     ConversationBroken,
     ConversationResumed,
@@ -23,6 +24,7 @@ from edge.call_events import (
 from edge.call_parts import Leg
 from edge.call_surroundings import CallerLeg
 from edge.queues.events import GaveUp
+from edge.queues.messages import TalkChange
 from edge.records.columns import Parties
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
@@ -32,7 +34,7 @@ from edge.trunks.conversation import Conversation
 from edge.trunks.credentials import credentials_for
 from edge.trunks.destination import Line
 from edge.trunks.routed import Routed
-from edge.ua.messages import Challenge, UaConfirmed, UaRefer
+from edge.ua.messages import Challenge, UaConfirmed, UaRefer, UaReinvite
 from media import RemoteError
 from media.messages import CallId, ClearPlayback, ResumeConversation
 
@@ -57,6 +59,8 @@ class Handed(Protocol):
     parties: Parties
     leg: CallerLeg
     routed: Routed
+    audio_port: tuple[str, int] | None
+    """Media's address and port for the caller."""
 
     @property
     def caller(self) -> Leg:
@@ -167,6 +171,16 @@ class Handover:
             self._call.leg.send(UaRefer(self._call.leg.number, refer_to, headers))
         return bool(headers)
 
+    async def change_talk(self, change: TalkChange, person: str) -> None:
+        """Do what an operator wants of the talk.
+
+        Raises:
+            RemoteError: 409 or 404, see :meth:`edge.transfer.talk.TalkChanges.change`.
+        """
+        if self._task is None:
+            raise RemoteError("the caller talks to nobody here", sip_status=409)
+        self._task.change_talk(change, person)
+
     @property
     def stage(self) -> str | None:
         """Return where the transfer is, None where there is none."""
@@ -194,6 +208,19 @@ class Handover:
         """Send REFER in the caller's dialog."""
         self._refer_to = refer_to
         self._call.leg.send(UaRefer(self._call.leg.number, refer_to))
+
+    def speak(self, codec: str) -> None:
+        """Offer the caller another codec, if that is one of those that the caller offered."""
+        leg, parameters = self._call.leg, self._call.caller.parameters
+        port = self._call.audio_port
+        offer = leg.invite.offer if leg.invite is not None else ""
+        if parameters is None or port is None or self.held or parameters.codec == codec:
+            return
+        if not sdp.offers(offer, codec):
+            log.info("transcoding", call_id=self._call.call_id, codecs=[parameters.codec, codec])
+            return
+        dtmf, ptime_ms = parameters.dtmf_payload_type, parameters.ptime_ms
+        leg.send(UaReinvite(leg.number, *port, (codec,), dtmf, ptime_ms))
 
     def transfer_over(self, end: TransferEnd) -> None:
         """Tell the call how its transfer ended."""

@@ -5,26 +5,12 @@ The keys come as RFC 4733 or INFO and are never in the audio that the others hea
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from edge.queues.messages import TalkChange
 from media.config.queues import TalkKeys
 
 MS = 1_000_000
 BETWEEN_MS = 3_000
 """A longer pause between two keys begins a new sequence."""
-
-
-class Feature(StrEnum):
-    """What a person in a talk may want."""
-
-    CONSULT = "consult"
-    """A second person, the caller waits."""
-    THREE_WAY = "three-way"
-    """A second person, all three hear each other."""
-    COMPLETE = "complete"
-    """Leave caller and second person alone."""
-    CANCEL = "cancel"
-    """Release the second person, go on with the caller."""
 
 
 class InCallKeys:
@@ -36,16 +22,16 @@ class InCallKeys:
 
     def __init__(self, keys: TalkKeys) -> None:
         self._meanings = {
-            keys.consult: Feature.CONSULT,
-            keys.three_way: Feature.THREE_WAY,
-            keys.complete: Feature.COMPLETE,
-            keys.cancel: Feature.CANCEL,
+            keys.consult: TalkChange.CONSULT,
+            keys.three_way: TalkChange.THREE_WAY,
+            keys.complete: TalkChange.COMPLETE,
+            keys.cancel: TalkChange.CANCEL,
         }
         self._longest = max(len(each) for each in self._meanings)
         self._pressed = ""
         self._last_ns = 0
 
-    def press(self, digit: str, now_ns: int) -> Feature | None:
+    def press(self, digit: str, now_ns: int) -> TalkChange | None:
         """Take a key; return what the sequence that it ends means."""
         if now_ns - self._last_ns > BETWEEN_MS * MS:
             self._pressed = ""

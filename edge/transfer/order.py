@@ -56,6 +56,9 @@ class CallerSide(Protocol):
     def send_refer(self, refer_to: str) -> None:
         """Send REFER in the caller's dialog; news come as ReferNews."""
 
+    def speak(self, codec: str) -> None:
+        """Go over to a codec, where the caller has it: what is joined need not be recoded."""
+
     def transfer_over(self, end: TransferEnd) -> None:
         """Take the end of the transfer; told once."""
 

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 import structlog
 
+from edge.queues.messages import TalkChange
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
 from edge.transfer.company import Company, CompanyState
-from edge.transfer.in_call_keys import Feature, InCallKeys
+from edge.transfer.in_call_keys import InCallKeys
 from edge.transfer.order import Order, TransferSurroundings
 from edge.transfer.phones import Phones
 from edge.transfer.rules import second_queue, transfer_rules
@@ -70,11 +71,11 @@ class TalkChanges:
         self._keys = InCallKeys(around.config.desk.keys)
         self._number = 0
 
-    def change(self, feature: Feature, person: str = "") -> None:
+    def change(self, change: TalkChange, person: str = "") -> None:
         """Do what a person in the talk, or an operator, wants.
 
         Args:
-            feature: the wish.
+            change: the wish.
             person: who is wanted as second person; anybody of the queue where empty.
 
         Raises:
@@ -84,20 +85,20 @@ class TalkChanges:
         if self._host.transfer.state is not e.TransferState.CONNECTED:
             raise RemoteError("the caller talks to nobody here", sip_status=409)
         second = self.second
-        match feature:
-            case Feature.CONSULT | Feature.THREE_WAY if second is None:
-                self._look_for_second(feature is Feature.THREE_WAY, person)
+        match change:
+            case TalkChange.CONSULT | TalkChange.THREE_WAY if second is None:
+                self._look_for_second(change is TalkChange.THREE_WAY, person)
             case _ if second is None:
                 raise RemoteError("there is no second person in this talk", sip_status=409)
-            case Feature.CONSULT:
+            case TalkChange.CONSULT:
                 second.consult()
-            case Feature.THREE_WAY:
+            case TalkChange.THREE_WAY:
                 second.gather()
-            case Feature.COMPLETE:
+            case TalkChange.COMPLETE:
                 self._hand_over(e.Cancelled())
-            case Feature.CANCEL:
+            case TalkChange.CANCEL:
                 self.let_go()
-        log.info("talk_changed", feature=str(feature), person=person)
+        log.info("talk_changed", change=str(change), person=person)
 
     def takes(self, event: e.TransferEvent, ticket: str) -> bool:
         """Take an event that is about a second person, or a key; False for all others."""
@@ -128,11 +129,11 @@ class TalkChanges:
         if second is not None:
             second.withdraw()
 
-    def has(self, member: str) -> Transfer | None:
-        """Return the way to the second person where it rings this member."""
-        if self.second is None or member not in self.second.company.second.attempts:
-            return None
-        return self.second.company.second
+    def way_to(self, member: str) -> Transfer | None:
+        """Return the transfer that rings this member, the second person's or the host's."""
+        ways = [self._host.transfer]
+        ways += [self.second.company.second] if self.second is not None else []
+        return next((each for each in ways if member in each.attempts), None)
 
     def _look_for_second(self, with_caller: bool, person: str) -> None:
         host, config = self._host, self._around.config
@@ -161,17 +162,17 @@ class TalkChanges:
         self.second.start(person)
 
     def _press(self, digit: str) -> None:
-        feature = self._keys.press(digit, time.monotonic_ns())
+        change = self._keys.press(digit, time.monotonic_ns())
         first = self._host.transfer.chosen
-        if feature is None or first is None:
+        if change is None or first is None:
             return
         try:
             stream = self._host.phones.stream(first)
-            self.change(feature)
+            self.change(change)
         except RemoteError as error:
-            log.info("talk_unchanged", feature=str(feature), reason=str(error))
+            log.info("talk_unchanged", change=str(change), reason=str(error))
             return
-        if feature is not Feature.COMPLETE:
+        if change is not TalkChange.COMPLETE:
             self._host.spawn(self._host.audio.confirm(stream))
 
     def _hand_over(self, ends: e.PhoneGone | e.Cancelled) -> None:

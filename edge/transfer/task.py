@@ -17,11 +17,11 @@ import structlog
 
 from edge.client_messages import TransferEndedNews, TransferNews
 from edge.queues import events as floor
+from edge.queues.messages import TalkChange
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
 from edge.transfer.briefing import Briefing
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
-from edge.transfer.in_call_keys import Feature
 from edge.transfer.order import CallerSide, Order, TransferEnd, TransferSurroundings
 from edge.transfer.phones import OUTSIDE, Phones
 from edge.transfer.records import AttemptContext, attempt_columns, unserved
@@ -280,9 +280,9 @@ class TransferTask:
         self.feed(e.Cancelled(), e.BackToAgent)
         self._go(target, "cancelled")
 
-    def change_talk(self, feature: Feature, person: str) -> None:
+    def change_talk(self, change: TalkChange, person: str) -> None:
         """Do what an operator wants; see :meth:`TalkChanges.change`."""
-        self._talk.change(feature, person)
+        self._talk.change(change, person)
 
     def go_on(self, transfer: Transfer, queue: str) -> None:
         """Live the transfer of a second person, whom the first left with the caller."""
@@ -340,17 +340,14 @@ class TransferTask:
             self._log.info("suspend_unheard", reason=str(error))
 
     async def _dial(self, member: str, queue: str) -> None:
-        ringing = self._rung_by(member)
+        way = self._talk.way_to(member)
         try:
             await self.phones.dial(
-                member, queue, self._number, lambda: self._rung_by(member) is ringing is not None
+                member, queue, self._number, lambda: self._talk.way_to(member) is way is not None
             )
         except CordboardError as error:
             self._log.error("phone_failed", member=member, reason=str(error))
             self.post(e.PhoneGone(member, 500))
-
-    def _rung_by(self, member: str) -> Transfer | None:
-        return self.transfer if member in self.transfer.attempts else self._talk.has(member)
 
     async def _whisper(self, member: str) -> None:
         try:
@@ -368,6 +365,7 @@ class TransferTask:
             self.post(e.JoinFailed(str(error)))
             return
         self.post(e.LegsJoined())
+        self._caller.speak(self.phones.codec(member))
         self.publish("connected", member)
 
     def _refer(self, wish: e.SendRefer) -> None:

@@ -138,10 +138,9 @@ class Transfer:
 
     def _on_answered(self, event: e.PhoneAnswered) -> list[TransferAction]:
         attempt = self._live(event.member)
-        if attempt is None:
+        if attempt is None or self.chosen not in (None, event.member):
+            self.attempts.pop(event.member, None)
             return [e.ReleasePhone(event.member, answered_elsewhere=True)]
-        if self.chosen not in (None, event.member):
-            return self._on_unwanted(e.RingUnwanted(event.member, answered_elsewhere=True))
         if attempt.answered:
             return []  # a re-INVITE from the phone: nothing changes for the transfer
         attempt.stamp("answered_ns", self._now_ns)
@@ -212,15 +211,13 @@ class Transfer:
             self.chosen = None
         self._refer_deadline_ns = None
         self._phone_left = False
-        resume: list[TransferAction] = []
-        if self.state in (TransferState.JOINING, TransferState.REFERRING):
-            resume = [e.PlayMusic()]
-        ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
-        self.state = TransferState.RINGING if ringing else TransferState.WAITING
+        left_music = self.state in (TransferState.JOINING, TransferState.REFERRING)
+        resume = [e.PlayMusic()] if left_music else []
+        self.state = TransferState.RINGING if self.attempts else TransferState.WAITING
         result = OFFER_RESULTS.get(outcome, floor.OfferResult.FAILED)
-        actions: list[TransferAction] = [e.ReleasePhone(attempt.member)] if release else []
         told = e.TellFloor(floor.OfferEnded(self.ticket, attempt.member, result))
-        return [*actions, ended, *resume, told]
+        released = [e.ReleasePhone(attempt.member)] if release else []
+        return [*released, ended, *resume, told]
 
     # ------------------------------------------------------------ connecting
 
