@@ -100,9 +100,14 @@ def callee_bye() -> str:
 
 def notify(number: int, sipfrag: str, state: str = "terminated;reason=noresource") -> str:
     """Return a step that tells how a REFER went, and one that takes the answer."""
+    return notify_now(number, sipfrag, state) + receive(response=200)
+
+
+def notify_now(number: int, sipfrag: str, state: str = "terminated;reason=noresource") -> str:
+    """Return a step that tells how a REFER went without waiting for the answer."""
     kind = "Content-Type: message/sipfrag;version=2.0\n      " if sipfrag else ""
     headers = f"Event: refer\n      {kind}Subscription-State: {state}"
-    return request("NOTIFY", number, headers, sipfrag) + receive(response=200)
+    return request("NOTIFY", number, headers, sipfrag)
 
 
 def carrier(*steps: str) -> str:
