@@ -26,10 +26,9 @@ TRYING = "SIP/2.0 100 Trying"
 ASKED = 'WWW-Authenticate: Digest realm="carrier", nonce="n0nce", algorithm=MD5, qop="auth"'
 TEAM = "sip:team@127.0.0.8:29197"
 EARLY = (
-    REFER,
-    sipp.notify_now(2, TRYING, "active;expires=60"),
-    sipp.reply("202 Accepted"),
-    sipp.receive(response=200),
+    sipp.receive_kept("REFER"),
+    sipp.notify(2, TRYING, "active;expires=60"),
+    sipp.reply_kept("202 Accepted"),
 )
 """The first NOTIFY is quicker than the 202."""
 
@@ -137,10 +136,9 @@ async def ended(rig: Rig, call_id: str) -> dict[str, Any]:
         pytest.param((*EARLY, sipp.notify(3, OK), BYE), id="notify-100-before-202"),
         pytest.param(
             (
-                REFER,
-                sipp.notify_now(2, OK),
-                sipp.reply("202 Accepted"),
-                sipp.receive(response=200),
+                sipp.receive_kept("REFER"),
+                sipp.notify(2, OK),
+                sipp.reply_kept("202 Accepted"),
                 BYE,
             ),
             id="notify-200-before-202",
