@@ -135,6 +135,15 @@ class Dialog:
         self.version += 1
         self._request("INVITE", self.sdp())
 
+    async def move(self) -> None:
+        """Offer anew with another port, and send from there."""
+        old, self.rtp = self.rtp, Rtp(self.phone.tone)
+        self.rtp.codec = old.codec
+        await self.rtp.open()
+        old.stop()
+        self.version += 1
+        self._request("INVITE", self.sdp())
+
     def notify(self, sipfrag: str) -> None:
         """Say how a REFER ended."""
         headers = ("Event: refer", "Subscription-State: terminated;reason=noresource")

@@ -110,6 +110,10 @@ class Rtp(asyncio.DatagramProtocol):
         """Send a key as RFC 4733."""
         self._digits.append(("0123456789*#".index(digit), 0))
 
+    def payload(self, samples: np.ndarray | None = None) -> bytes:
+        """Return a frame of the tone, or of something else, as it goes out."""
+        return g711.encode(self.codec, self.samples if samples is None else samples)
+
     def say(self, samples: np.ndarray) -> None:
         """Say something, then nothing more."""
         whole = len(samples) // FRAME * FRAME
@@ -146,7 +150,7 @@ class Rtp(asyncio.DatagramProtocol):
             if self.sending:
                 samples = self.tape.popleft() if self.tape else self.samples
                 payload_type = next(each for each, name in CODECS.items() if name == self.codec)
-                self._send(payload_type, self._stamp, g711.encode(self.codec, samples))
+                self._send(payload_type, self._stamp, self.payload(samples))
             self._stamp += FRAME
             due += 0.02
             await asyncio.sleep(max(0, due - time.monotonic()))

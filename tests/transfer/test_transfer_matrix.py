@@ -308,6 +308,40 @@ async def test_the_phone_reinvites_in_the_whisper(rig: Rig, ann: Phone) -> None:
     await accept(ann, caller)
 
 
+async def test_a_phone_that_stays_on_hold(rig: Rig, ann: Phone, bob: Phone) -> None:
+    """Pressed into hold during the whisper and forgotten there, it is left for the next one."""
+    caller = await rig.caller()
+    caller.ask()
+    await whispered(ann, rig)
+    ann.last.hold("sendonly")
+    await accept(bob, caller)
+    assert ann.last.ended_ns and "ann" not in caller.dialog.heard()
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "timed_out", "connected")
+
+
+@pytest.mark.parametrize("when", ["in the whisper", "while they talk"])
+async def test_the_phone_moves_its_audio(rig: Rig, ann: Phone, when: str) -> None:
+    """A re-INVITE with another port: key and voices go on from there."""
+    rig.agent.whisper_s = 1.5
+    caller = await rig.caller()
+    caller.ask("one")
+    await whispered(ann, rig)
+    if when == "while they talk":
+        await accept(ann, caller)
+    old = ann.last.rtp
+    await ann.last.move()
+    await until(lambda: len(ann.last.rtp.heard) > 5, 3, rig.log)
+    if when == "in the whisper":
+        await accept(ann, caller)
+    await caller.hears("ann")
+    await until(lambda: ann.last.hears("caller"), 3, rig.log)
+    count = len(old.heard)
+    await asyncio.sleep(0.2)
+    assert len(old.heard) == count
+    old.close()
+
+
 async def test_nobody_is_there(rig: Rig) -> None:
     """The caller is back with the AI within a second; the conversation is the same one."""
     caller = await rig.caller()
