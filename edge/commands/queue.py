@@ -36,7 +36,7 @@ from media.link import connect
 from media.messages import CallId, Message
 from media.paths import socket_address
 
-HELP = "show the queues, change who is on duty"
+HELP = "show the queues, change who is on duty and who takes part in a talk"
 REFRESH_S = 1.0
 _CLEAR = "\x1b[H\x1b[2J"
 
