@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def join(*together: Stream) -> None:
     """Let these legs hear each other and nobody else; who did already notices nothing."""
     for one in together:
+        one.ear = None  # who is talked to was found to be a person
         for former in [each for each in one.joined_to if each not in together]:
             _part(one, former)
         for two in together:

@@ -39,7 +39,8 @@ _QUIET_RMS = 200.0
 """-44 dBFS: louder than a room, softer than anybody who speaks into the receiver."""
 _PURITY = 0.9
 """Share of a block's energy that a tone has within 75 Hz of its peak."""
-_WINDOW = np.hanning(BLOCK_SAMPLES)
+_WINDOW = np.hanning(BLOCK_SAMPLES + 2)[1:-1]
+"""Nowhere zero: a block that is not quiet has energy, wherever in it the sound is."""
 _BIN_HZ = RATE_HZ / BLOCK_SAMPLES
 
 

@@ -94,8 +94,8 @@ class SecondPerson:
         """Go back to two."""
         self._do(self.company.withdraw(time.monotonic_ns()))
 
-    def hand_over(self) -> None:
-        """Do nothing about the audio any more: the talk goes on as the second person's."""
+    def leave_audio(self) -> None:
+        """Do nothing about the audio any more: the caller or the first person is leaving."""
         self._left = True
 
     def _do(self, actions: list[c.CompanyAction]) -> None:

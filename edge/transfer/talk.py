@@ -114,6 +114,7 @@ class TalkChanges:
             self._hand_over(event)
             return True
         if isinstance(event, e.CallerGone | e.Cancelled):
+            second.leave_audio()
             self.let_go()
             return False
         about = ticket == second.ticket or second.owns(event)
@@ -179,6 +180,6 @@ class TalkChanges:
         """Let the first person go; the talk is the second one's, who may still be ringing."""
         second, self.second = self.second, None
         assert second is not None
-        second.hand_over()
+        second.leave_audio()
         self._host.feed(ends, e.BackToAgent, e.EndCall, e.PlayMusic)
         self._host.go_on(second.company.second, second.queue)

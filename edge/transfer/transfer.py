@@ -209,8 +209,7 @@ class Transfer:
         del self.attempts[attempt.member]
         if self.chosen == attempt.member:
             self.chosen = None
-        self._refer_deadline_ns = None
-        self._phone_left = False
+        self._refer_deadline_ns, self._phone_left = None, False
         left_music = self.state in (TransferState.JOINING, TransferState.REFERRING)
         resume = [e.PlayMusic()] if left_music else []
         self.state = TransferState.RINGING if self.attempts else TransferState.WAITING

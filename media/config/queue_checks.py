@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from media.config.model import Config
 from media.config.queues import QueueConfig, QueueConnect
 from media.config.read import Reading
+from media.config.trunks import Transfer
 
 CheckReference = Callable[[str, str, str | None, Iterable[str], Reading], None]
 """Notes an unknown name: (path, kind, name, known names, reading)."""
@@ -29,7 +30,11 @@ def check_queue(
     check(f"{path}.second_line", "queue", queue.second_line, queues, reading)
     if queue.outside is not None and queue.members:
         reading.note_at(f"{path}.outside", "a queue has members or an outside number, not both")
-    if queue.connect is QueueConnect.BLIND_REFER:
+    trunks = config.trunks.values()
+    blind = queue.connect is QueueConnect.BLIND_REFER
+    if queue.connect is QueueConnect.AUTO:
+        blind = any(each.transfer is Transfer.BLIND_REFER for each in trunks)
+    if blind:
         for name in queue.members:
             phone = config.people[name].phone if name in config.people else ""
             if phone in config.phones:

@@ -83,3 +83,15 @@ def test_a_short_greeting_and_a_beep(hz: int, seconds: float) -> None:
 def test_what_is_no_beep(parts: tuple[Samples, ...]) -> None:
     """Other tones say nothing."""
     assert heard(*parts) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 80, 158, 159])
+def test_a_click_at_the_edge_of_a_block(at: int) -> None:
+    """One loud sample is no sign of anything, wherever it falls."""
+    click = np.zeros(160, dtype=np.int16)
+    click[at] = 20_000
+    told: list[MachineSign] = []
+    ear = MachineEar(told.append)
+    for block in (click, np.zeros(16_000, dtype=np.int16)):
+        ear.receive(block)
+    assert told == []

@@ -131,7 +131,7 @@ async def test_the_decline_key(rig: Rig, ann: Phone, bob: Phone) -> None:
     await whispered(ann, rig)
     ann.last.press("2")
     await accept(bob, caller)
-    assert ann.last.ended_ns
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "declined", "connected")
 
@@ -162,7 +162,8 @@ async def test_no_key_is_no_acceptance(rig: Rig, ann: Phone, bob: Phone, who: st
     caller = await rig.caller()
     caller.ask()
     await accept(bob, caller)
-    assert ann.last.ended_ns and "caller" not in ann.last.heard()
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
+    assert "caller" not in ann.last.heard()
     assert "ann" not in caller.dialog.heard()
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "timed_out", "connected")
@@ -315,7 +316,8 @@ async def test_a_phone_that_stays_on_hold(rig: Rig, ann: Phone, bob: Phone) -> N
     await whispered(ann, rig)
     ann.last.hold("sendonly")
     await accept(bob, caller)
-    assert ann.last.ended_ns and "ann" not in caller.dialog.heard()
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
+    assert "ann" not in caller.dialog.heard()
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "timed_out", "connected")
 
