@@ -78,10 +78,11 @@ class Phones:
         reason = self._briefing.short_reason()
         return invitation(config, queue, config.people[member], self._order, reason)
 
-    def listen_for_machine(self, member: str) -> None:
+    def listen_for_machine(self, member: str, queue: str) -> None:
         """Have media say what speaks for a mailbox at a phone that was answered."""
+        wanted = self._around.config.queues[queue].whisper.hear_machines
         leg = self._legs.get(member)
-        if leg is not None and leg.stream is not None:
+        if wanted and leg is not None and leg.stream is not None:
             self._around.media.send(ListenForMachine(leg.stream))
 
     def stream(self, member: str) -> int:

@@ -308,7 +308,7 @@ class TransferTask:
             case e.ReleasePhone(member=member, answered_elsewhere=elsewhere):
                 self.phones.release(member, elsewhere=elsewhere)
             case e.Whisper(member=member):
-                self.phones.listen_for_machine(member)
+                self.phones.listen_for_machine(member, queue or self.queue)
                 self.spawn(self._whisper(member))
             case e.JoinLegs(member=member):
                 self.spawn(self._join(member))

@@ -93,6 +93,9 @@ class WhisperConfig:
     """From the end of the whisper to the key; then the next person is rung."""
     timeout_s: Annotated[float, Between(0.5, 120, "s")] = 20
     """A whisper that takes longer counts as over."""
+    hear_machines: bool = True
+    """Tell mailboxes by their greeting and their beep; off where phones beep at every pick-up, as
+    call recorders do."""
     prompt: str = "Press {accept} to take the call, {decline} to decline, {repeat} to repeat."
     """Spoken after the summary."""
     fallback: str = "A call from {caller} for {queue}. Reason: {reason}."

@@ -33,6 +33,11 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         queues = {
             "support": {**patient, "members": members},
             "short": {**short, "members": members},
+            "deaf": {
+                **QUICK,
+                "whisper": {"accept_timeout_s": 3.0, "hear_machines": False},
+                "members": members,
+            },
         }
         await rig.start(people, queues)
         yield rig
@@ -48,12 +53,27 @@ async def reached(rig: Rig, caller: Caller, bob: Phone) -> None:
     caller.dialog.hang_up()
 
 
+BEEP = np.concatenate([samples_of("ann", 0.5), np.zeros(4_000, dtype=np.int16)])
+
+
+async def test_a_phone_that_beeps_at_the_pick_up(rig: Rig, ann: Phone) -> None:
+    """Where the queue says so nobody listens: the person has their time for the key."""
+    ann.behaviour = Behaviour(speech=BEEP)
+    caller = await rig.caller()
+    caller.ask("deaf")
+    await until(lambda: ann.dialogs and "whisper" in ann.last.heard(), 6, rig.log)
+    later_ns = ann.last.answered_ns + 2_000 * MS
+    await until(lambda: time.monotonic_ns() > later_ns, 10, rig.log)
+    assert ann.last.up
+    ann.last.press("1")
+    await until(lambda: ann.last.hears("caller"), 4, rig.log)
+
+
 async def test_a_mailbox_that_beeps(rig: Rig, ann: Phone, bob: Phone) -> None:
     """At the beep it is left for the next phone, long before the time for the key is over."""
-    beep = samples_of("ann", 0.5)
     silence = np.zeros(4_000, dtype=np.int16)
     greeting = np.concatenate([silence, speech("Ann Miller. Please leave a message."), silence])
-    ann.behaviour = Behaviour(speech=np.concatenate([greeting, beep]))
+    ann.behaviour = Behaviour(speech=np.concatenate([greeting, BEEP]))
     caller = await rig.caller()
     caller.ask()
     await until(lambda: ann.dialogs and ann.last.ended_ns, 15, rig.log)
