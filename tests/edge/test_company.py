@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.queues import events as q
 from edge.queues.messages import TalkChange
@@ -167,3 +169,55 @@ def test_a_number_outside_has_nothing_to_replace(way: e.Connect, connect: e.Conn
     """Every REFER to it is a blind one, and picking up is accepting."""
     rules = outside_rules(QueueConfig(outside="tel:+49301"), way)
     assert (rules.connect, rules.accept) == (connect, e.Accept.PICK_UP)
+
+
+MEMBERS = ("bob", "cleo")
+STEPS = st.sampled_from(
+    [
+        *(e.RingWanted(each, 20_000) for each in MEMBERS),
+        *(kind(each) for each in MEMBERS for kind in (e.PhoneRings, e.PhoneAnswered)),
+        *(e.PhoneKey(each, digit) for each in MEMBERS for digit in "12"),
+        *(e.PhoneGone(each, status) for each in MEMBERS for status in (200, 486, 500)),
+        e.LegsJoined(),
+        e.JoinFailed("x"),
+        e.QueueGaveUp(q.GaveUp.NO_ANSWER),
+        e.TimePassed(),
+        TalkChange.CONSULT,
+        TalkChange.THREE_WAY,
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(STEPS, max_size=25), st.booleans(), st.integers(0, 30_000))
+def test_whatever_happens_nobody_is_left(
+    steps: list[e.TransferEvent | TalkChange], with_caller: bool, wait_ms: int
+) -> None:
+    """After a withdrawal no phone rings, and the caller's last place is with the first person."""
+    p = Play(with_caller, wait_ms)
+    actions, ringing, now_ms = list(p.began), set(), 0
+    for step in steps:
+        if p.company.state is CompanyState.OVER:
+            break
+        now_ms += 700
+        if step is TalkChange.CONSULT:
+            new = p.company.consult()
+        elif step is TalkChange.THREE_WAY:
+            new = p.company.gather()
+        elif isinstance(step, e.RingWanted) and step.member in ringing:
+            continue  # the floor never rings a phone that rings
+        else:
+            assert not isinstance(step, TalkChange)
+            new = p.at(now_ms, step)
+            ringing -= {step.member} if isinstance(step, e.PhoneGone) else set()
+        ringing |= {each.member for each in new if isinstance(each, e.DialPhone)}
+        ringing -= {each.member for each in new if isinstance(each, e.ReleasePhone)}
+        actions += new
+    if p.company.state is not CompanyState.OVER:
+        new = p.company.withdraw((now_ms + 1) * MS)
+        ringing -= {each.member for each in new if isinstance(each, e.ReleasePhone)}
+        actions += new
+    assert not ringing
+    places = (c.HoldCaller, c.CallerWithFirst, c.Meet)
+    assert [each for each in actions if isinstance(each, places)][-1] == c.CallerWithFirst()
+    assert e.EndCall() not in actions
