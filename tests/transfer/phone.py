@@ -240,6 +240,8 @@ class Phone(asyncio.DatagramProtocol):
         """Answers a request itself where it returns True."""
         self.statuses: list[tuple[str, int]] = []
         """(method, status) of every final answer."""
+        self._unheard: set[str] = set()
+        """Calls that came while it was dead; what is repeated of them later comes too late."""
         self._repeats: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -331,9 +333,11 @@ class Phone(asyncio.DatagramProtocol):
             message = parse_sip(datagram, time.monotonic_ns())
         except ValueError:
             return
+        if self.behaviour.dead:
+            self._unheard.add(message.header("call-id"))
         if message.status:
             self._take_answer(message)
-        elif not self.behaviour.dead:
+        elif message.header("call-id") not in self._unheard:
             self._spawn(self._take_request(message, address))
 
     def error_received(self, _: Exception) -> None:
