@@ -194,6 +194,9 @@ async def test_an_operator(rig: Rig, ann: Phone, bob: Phone, cleo: Phone) -> Non
         done = await asyncio.to_thread(cordboard, "queue", *arguments, "--config", str(rig.path))
         return done.returncode, done.stdout + done.stderr
 
+    for wrong in (("consult",), ("wrap-up", "ann", "soon"), ("pause",)):
+        status, text = await command(*wrong)
+        assert status == 2 and f"{wrong[0]}: name a" in text
     status, text = await command("cancel", caller.call_id)
     assert status == 1 and "no second person" in text
     status, text = await command("three-way", "c-unknown")
