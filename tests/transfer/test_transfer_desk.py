@@ -115,6 +115,13 @@ async def command(rig: Rig, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+async def call_ended(rig: Rig) -> CallEndedNews:
+    """Wait for the news that a call is over, which follows the BYE."""
+    ended = lambda: [each for each in rig.news if isinstance(each, CallEndedNews)]  # noqa: E731
+    await until(ended, 4, rig.log)
+    return ended()[-1]
+
+
 async def test_codes_from_the_phone(rig: Rig, ann: Phone) -> None:
     """A person's own phone logs out and in, pauses and comes back, and hears that it worked."""
     for code, after in (
@@ -230,8 +237,7 @@ async def test_a_queue_that_ends_the_call(rig: Rig, ann: Phone) -> None:
     caller = await rig.caller()
     caller.ask("ends")
     await until(lambda: caller.dialog.ended_ns, 4, rig.log)
-    ended = [each for each in rig.news if isinstance(each, CallEndedNews)]
-    assert ended[-1].reason == "no_human"
+    assert (await call_ended(rig)).reason == "no_human"
 
 
 async def test_a_message_is_taken(rig: Rig, ann: Phone, webhook: Webhook) -> None:
@@ -255,8 +261,7 @@ async def test_a_message_is_taken(rig: Rig, ann: Phone, webhook: Webhook) -> Non
         stereo = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, 2)
     frames = [stereo[at : at + 160, 0] for at in range(4_000, 12_000, 160)]
     assert sum(who(each) == {"caller"} for each in frames) > 40
-    ended = [each for each in rig.news if isinstance(each, CallEndedNews)]
-    assert ended[-1].reason == "voicemail"
+    assert (await call_ended(rig)).reason == "voicemail"
 
 
 async def test_a_call_back_is_noted(rig: Rig, ann: Phone) -> None:
