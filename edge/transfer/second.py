@@ -13,6 +13,7 @@ from edge.queues.desk import QueueDesk
 from edge.transfer import company as c
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
+from edge.transfer.order import Order
 from edge.transfer.phones import Phones
 from media import RemoteError
 
@@ -23,8 +24,8 @@ log = structlog.get_logger()
 class Talk:
     """What the talk lends to its second person."""
 
-    caller: int
-    """The caller's stream."""
+    order: Order
+    """The caller's."""
     first: str
     """The person who asks."""
     music: str | None
@@ -60,6 +61,11 @@ class SecondPerson:
     def ticket(self) -> str:
         """Return the second person's ticket on the floor."""
         return self.company.second.ticket
+
+    @property
+    def caller(self) -> str:
+        """Return the caller's number, for the wallboard."""
+        return self._talk.order.caller
 
     def start(self, only: str) -> None:
         """Begin to look for anybody, or for the one named."""
@@ -123,7 +129,7 @@ class SecondPerson:
         try:
             first = self._talk.phones.stream(self._talk.first)
             if not self._left:
-                await self._talk.audio.gather(self._talk.caller, first)
+                await self._talk.audio.gather(self._talk.order.stream, first)
         except RemoteError as error:
             log.warning("join_failed", member=self._talk.first, reason=str(error))
 
@@ -131,7 +137,7 @@ class SecondPerson:
         talk = self._talk
         try:
             first, second = talk.phones.stream(talk.first), talk.phones.stream(member)
-            streams = (talk.caller, first, second) if with_caller else (first, second)
+            streams = (talk.order.stream, first, second) if with_caller else (first, second)
             await talk.audio.gather(*streams)
         except RemoteError as error:
             if not self._left:

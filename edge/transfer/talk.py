@@ -145,7 +145,7 @@ class TalkChanges:
         self._number += 1
         ticket = f"{host.transfer.ticket}/{self._number}"
         talk = Talk(
-            host.order.stream,
+            host.order,
             first,
             config.queues[host.queue].music,
             config.desk.keys.nobody_said,
