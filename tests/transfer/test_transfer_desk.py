@@ -67,7 +67,14 @@ async def switchboard(
         mail = {"folder": "mail", "webhook": webhook.url, "max_s": 10}
         cleo = f"number {people['cleo']['phone']}"
         queues = {
-            "support": {**QUICK, **ann, "announce": {"every_s": 1}, "wrap_up_s": 1},
+            # rings long: a command on a busy machine takes a while
+            "support": {
+                **QUICK,
+                **ann,
+                "announce": {"every_s": 1},
+                "wrap_up_s": 1,
+                "ring_timeout_s": 20,
+            },
             "then_bob": {**QUICK, **ann, "on_no_answer": "queue bob", "on_nobody": "queue bob"},
             "bob": {**QUICK, **bob, "on_no_answer": "queue then_bob"},
             "number": {**QUICK, **ann, "on_no_answer": cleo},
