@@ -119,12 +119,13 @@ class Company:
 
     def withdraw(self, now_ns: int) -> list[CompanyAction]:
         """Let the second person go: one who was not reached leaves no outcome, nobody failed."""
-        gone = self.second.receive(e.CallerGone(), now_ns)
-        kept = [
-            each
-            for each in gone
-            if not (isinstance(each, e.AttemptEnded) and each.outcome is e.Outcome.CALLER_LEFT)
-        ]
+        kept: list[CompanyAction] = []
+        for action in self.second.receive(e.Cancelled(), now_ns):
+            match action:
+                case e.BackToAgent() | e.AttemptEnded(outcome=e.Outcome.FAILED):
+                    pass
+                case _:
+                    kept.append(action)
         return [*kept, *self._alone()]
 
     @property

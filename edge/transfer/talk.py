@@ -95,7 +95,7 @@ class TalkChanges:
             case TalkChange.THREE_WAY:
                 second.gather()
             case TalkChange.COMPLETE:
-                self._hand_over(e.Cancelled())
+                self._hand_over()
             case TalkChange.CANCEL:
                 self.let_go()
         log.info("talk_changed", change=str(change), person=person)
@@ -111,7 +111,7 @@ class TalkChanges:
         if second is None:
             return False
         if first and isinstance(event, e.PhoneGone):
-            self._hand_over(event)
+            self._hand_over()
             return True
         if isinstance(event, e.CallerGone | e.Cancelled):
             second.leave_audio()
@@ -176,10 +176,10 @@ class TalkChanges:
         if change is not TalkChange.COMPLETE:
             self._host.spawn(self._host.audio.confirm(stream))
 
-    def _hand_over(self, ends: e.PhoneGone | e.Cancelled) -> None:
+    def _hand_over(self) -> None:
         """Let the first person go; the talk is the second one's, who may still be ringing."""
         second, self.second = self.second, None
         assert second is not None
         second.leave_audio()
-        self._host.feed(ends, e.BackToAgent, e.EndCall, e.PlayMusic)
+        self._host.feed(e.Cancelled(), e.BackToAgent)
         self._host.go_on(second.company.second, second.queue)
