@@ -315,6 +315,11 @@ class CallTask:
         else:
             self.post(ConversationReady())
 
+    @property
+    def audio_port(self) -> tuple[str, int] | None:
+        """Media's address and port for the caller, None before it has one."""
+        return (self._audio.address, self._audio.port) if self._audio is not None else None
+
     def _open_early_audio(self) -> None:
         if self._audio is not None and self.call.state is CallState.PREPARING:
             self.leg.send(replace(self._answer(), early=True))

@@ -120,12 +120,13 @@ class TurnEndedNews(Message):
 
 @dataclass(frozen=True, slots=True)
 class TransferNews(Message):
-    """A transfer has begun, or caller and human hear each other."""
+    """A transfer has begun, caller and human hear each other, or a second person is there."""
 
     call_id: CallId
     queue: str
     what: str
-    """``started`` or ``connected``."""
+    """``started`` or ``connected``; of a second person ``calling``, ``consulting``, ``three_way``
+    or ``over``."""
     detail: str
     """The reason of the transfer, or the member."""
 

@@ -38,7 +38,7 @@ from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.peer_news import PeerNews
 from edge.pool import Pool
-from edge.queues.messages import ChangeDuty, QueueStatusRequest
+from edge.queues.messages import ChangeDuty, ChangeTalk, QueueStatusRequest
 from edge.records.columns import Parties
 from edge.records.writer import RecordWriter
 from edge.status_report import report
@@ -63,6 +63,7 @@ from media.load_messages import TuneTurns
 from media.messages import (
     AgentStatusRequest,
     CallId,
+    Done,
     MediaStatusRequest,
     Message,
 )
@@ -171,7 +172,7 @@ class Control:
         self._dialling = Dialling(
             self._trunks, self._outbound, self._start_dialled, self._admission.why_closed
         )
-        for kind in (TrunksRequest, ProbeTrunk, PlaceCall, ReloadConfig):
+        for kind in (TrunksRequest, ProbeTrunk, PlaceCall, ReloadConfig, ChangeTalk):
             self._clients.relay(kind, self._serve)
         self._go_by(self._trunks.routing)
 
@@ -281,6 +282,12 @@ class Control:
                 return self._dialling.place(message)
             case ReloadConfig():
                 return await self.reload(message)
+            case ChangeTalk(call_id=call_id, change=change, person=person):
+                task = self._book.calls.get(call_id)
+                if task is None:
+                    raise RemoteError(f"no call {call_id}", 404)
+                await task.handover.change_talk(change, person)
+                return Done()
         raise RemoteError(f"{type(message).__name__} is not served", 405)
 
     def _on_change(self) -> None:

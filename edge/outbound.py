@@ -11,13 +11,14 @@ import itertools
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import structlog
 
 from edge import sdp
 from edge.call_surroundings import Asked
 from edge.farewell import placed_dialog, say_bye, say_cancel
+from edge.leg_listeners import EarlyListener, LegListener, MachineListener
 from edge.pool import Pool, WorkerState
 from edge.ua.messages import (
     EndedBy,
@@ -41,6 +42,7 @@ from media.messages import (
     CloseStream,
     ConfigureStream,
     DtmfReceived,
+    MachineHeard,
     Message,
     RtpTimedOut,
     StreamAllocated,
@@ -101,33 +103,6 @@ class Destination:
             session_min_s=self.session_min_s,
             rel100=self.rel100,
         )
-
-
-class LegListener(Protocol):
-    """Who wants to know what becomes of a leg."""
-
-    def leg_rings(self, leg: OutboundLeg) -> None:
-        """18x came."""
-
-    def leg_answered(self, leg: OutboundLeg) -> None:
-        """200 came and media knows the far end."""
-
-    def leg_gone(self, leg: OutboundLeg, sip_status: int) -> None:
-        """The dialog is over; told once."""
-
-    def leg_pressed(self, leg: OutboundLeg, digit: str) -> None:
-        """A key, by RFC 4733 or INFO."""
-
-    def leg_referred(self, leg: OutboundLeg, referred: UaReferred) -> None:
-        """The phone asked us to call somebody; it was answered 603."""
-
-
-@runtime_checkable
-class EarlyListener(Protocol):
-    """A listener that wants early media, too."""
-
-    def leg_audible(self, leg: OutboundLeg) -> None:
-        """Media knows the far end, which has not answered yet."""
 
 
 class PlacedLeg(Protocol):
@@ -250,6 +225,8 @@ class OutboundLeg:
                 self._listener.leg_pressed(self, digit)
             case UaReferred():
                 self._listener.leg_referred(self, message)
+            case MachineHeard(sign=sign) if isinstance(self._listener, MachineListener):
+                self._listener.leg_sounds_like_machine(self, sign)
             case RtpTimedOut():
                 self._break("no RTP")
             case StreamFailed(reason=reason):
@@ -376,7 +353,9 @@ class OutboundLegs:
             leg.receive(message)
         return leg is not None
 
-    def receive_media(self, message: DtmfReceived | RtpTimedOut | StreamFailed) -> bool:
+    def receive_media(
+        self, message: DtmfReceived | MachineHeard | RtpTimedOut | StreamFailed
+    ) -> bool:
         """Take media's message; False where it is about none of our streams."""
         leg = self._by_stream.get(message.stream)
         if leg is not None:

@@ -27,6 +27,7 @@ from media.messages import (
     ConversationFailed,
     DtmfReceived,
     HangupRequested,
+    MachineHeard,
     Message,
     RtpTimedOut,
     StreamFailed,
@@ -100,6 +101,8 @@ class PeerNews:
                 self._book.post_stream(stream, ApologyFinished())
             case ClipFinished(stream=stream, clip=clip) if stream in self._book.streams:
                 self._book.streams[stream].routed.destination.clip_finished(clip)
+            case MachineHeard():
+                self._outbound.receive_media(message)
             case DtmfReceived() | RtpTimedOut() | StreamFailed() if self._outbound.receive_media(
                 message
             ):

@@ -73,6 +73,14 @@ def check_offer(
     raise SdpError("no codec in common", 488, '305 "Incompatible media format"')
 
 
+def offers(text: str, codec: str) -> bool:
+    """Say whether an offer has a codec; a late one, without text, has none."""
+    try:
+        return bool(text) and parse(text).audio().payload_type(codec) is not None
+    except SdpError:
+        return False
+
+
 def rewrite(sdp: str, local: LocalAudio, offer: SessionDescription | None) -> str:
     """Make a session description point at media instead of at the user agent that wrote it.
 

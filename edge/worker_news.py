@@ -41,6 +41,7 @@ from edge.trunks.recognition import host_of
 from edge.trunks.routed import Routed
 from edge.trunks.trunks import TrunkBoard
 from edge.ua.messages import (
+    Challenge,
     EndedBy,
     UaCommandFailed,
     UaConfirmed,
@@ -146,8 +147,8 @@ class WorkerNews:
                 task = self._book.legs.get((key, leg))
                 if task is not None:
                     task.press(digit, in_audio=False)
-            case UaTransferStatus(leg=leg, status=status, final=final):
-                self._refer_news(key, leg, status, final)
+            case UaTransferStatus(leg=leg, status=status, final=final, challenge=challenge):
+                self._refer_news(key, leg, status, final, challenge)
             case UaCommandFailed(leg=leg, command=command, reason=reason):
                 log.warning("command_refused", leg=leg, command=command, reason=reason)
                 if command == "UaRefer":
@@ -158,10 +159,17 @@ class WorkerNews:
             case _:
                 log.info("message_unused", message=type(message).__name__)
 
-    def _refer_news(self, key: WorkerKey, leg: int, sip_status: int, final: bool) -> None:
+    def _refer_news(
+        self,
+        key: WorkerKey,
+        leg: int,
+        sip_status: int,
+        final: bool,
+        challenge: Challenge | None = None,
+    ) -> None:
         task = self._book.legs.get((key, leg))
         if task is not None:
-            task.handover.refer_news(sip_status, final)
+            task.handover.refer_news(sip_status, final, challenge)
 
     def _note_dialog(self, key: WorkerKey, confirmed: UaConfirmed) -> bool:
         """Keep a dialog's names; say whether it is the first of its call."""

@@ -16,9 +16,11 @@ from media import CordboardError, RemoteError, messages
 from media.config.model import MediaConfig
 from media.g711 import Samples
 from media.jitter import HeardFrame
+from media.joining import join, split
 from media.lateness import Lateness
 from media.legs import Leg, Totals, UnknownStreamError
 from media.link import Link
+from media.machine import MachineEar
 from media.messages import Message
 from media.pacing import Pacer
 from media.playout import ClipEvent, ClipStage, PlayoutPosition
@@ -64,6 +66,7 @@ class Bridge:
             messages.CloseStream: self._close,
             messages.JoinStreams: self._join,
             messages.SplitStreams: self._split,
+            messages.ListenForMachine: self._listen,
             messages.SendDtmf: self._send_dtmf,
             messages.StartRecording: self._start_recording,
             messages.StopRecording: self._stop_recording,
@@ -234,16 +237,20 @@ class Bridge:
         return messages.StreamClosed(number, quality)
 
     def _join(self, _: Link, message: messages.JoinStreams) -> Message:
-        one, two = self._leg(message.stream).stream, self._leg(message.other).stream
-        if one is two:
+        numbers = (message.stream, message.other, *message.more)
+        if len(set(numbers)) < len(numbers):
             raise RemoteError("a stream cannot be joined to itself", sip_status=400)
-        one.split()
-        two.split()
-        one.join(two)
+        join(*(self._leg(each).stream for each in numbers))
         return messages.Done()
 
     def _split(self, _: Link, message: messages.SplitStreams) -> Message:
-        self._leg(message.stream).stream.split()
+        split(self._leg(message.stream).stream)
+        return messages.Done()
+
+    def _listen(self, link: Link, message: messages.ListenForMachine) -> Message:
+        self._leg(message.stream).stream.ear = MachineEar(
+            lambda sign: link.send(messages.MachineHeard(message.stream, sign))
+        )
         return messages.Done()
 
     def _send_dtmf(self, _: Link, message: messages.SendDtmf) -> Message:

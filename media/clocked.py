@@ -1,4 +1,4 @@
-"""Read a leg's audio on another leg's clock, for joining the two.
+"""Read a leg's audio on another leg's clock, for joining them.
 
 The eager buffer hands audio on as it comes, in order; here it waits just long enough that a packet
 can be taken every packet time. The depth adapts: an empty buffer deepens it, a second in which it
@@ -142,9 +142,11 @@ def _cut(frame: HeardFrame, start: int, stop: int) -> HeardFrame:
     )
 
 
-def mix(voice: ReadAudio, clip: Samples) -> Samples:
-    """Add a clip to a voice, saturating."""
-    total = voice.samples.astype(np.int32) + clip
+def mix(first: Samples, *others: Samples) -> Samples:
+    """Add up what is heard at the same time, saturating."""
+    total = first.astype(np.int32)
+    for each in others:
+        total = total + each
     return total.clip(-32_768, 32_767).astype(np.int16)
 
 

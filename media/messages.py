@@ -291,18 +291,27 @@ class StopRecording(Message):
 
 @dataclass(frozen=True, slots=True)
 class JoinStreams(Message):
-    """Connect the audio of two legs, each hears the other; Reply: Done or Failed.
+    """Connect the audio of two legs or more, each hears the others; Reply: Done or Failed.
 
-    Clips still play and mix over it; agents attached keep receiving the caller's audio.
+    Clips still play and mix over it; agents attached keep receiving the caller's audio. What the
+    legs were joined to before and is not named here is left.
     """
 
     stream: int
     other: int
+    more: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SplitStreams(Message):
-    """Undo JoinStreams for both. Reply: Done."""
+    """Take a leg out of what it is joined to; the others stay together. Reply: Done."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenForMachine(Message):
+    """Say by MachineHeard what speaks for an answering machine. Reply: Done or Failed."""
 
     stream: int
 
@@ -328,6 +337,23 @@ class DtmfReceived(Message):
     stream: int
     digit: str
     at_ns: int
+
+
+class MachineSign(StrEnum):
+    """What speaks for a machine at the far end; the rule is in :mod:`media.machine`."""
+
+    SPEECH = "speech"
+    """Talks on and on without listening: a machine, or a person who is not at the phone."""
+    BEEP = "beep"
+    """A steady tone, then silence: a machine that records."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineHeard(Message):
+    """The answer to ListenForMachine; each sign is told once, BEEP is the last word."""
+
+    stream: int
+    sign: MachineSign
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ One packet per packet time, always: the stream never stops while the far end may
 there is                        the packet carries
 ==============================  ==================================================
 a key press to send             telephone-event (what is joined is let go by)
-a joined leg and a clip         their sum
-a joined leg                    its octets, bit for bit where the codec is the same
+one joined leg, no clip         its octets, bit for bit where the codec is the same
+joined legs, a clip             their sum
 a clip                          the clip, filled up with comfort noise
 nothing                         comfort noise
 ==============================  ==================================================
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from aiortc.rtp import RtpPacket
 
-from media.clocked import ClockedReader, mix, octets
+from media.clocked import ClockedReader, ReadAudio, mix, octets
 from media.comfort import ComfortNoise
 from media.dtmf import DtmfSender
 from media.g711 import Codec, Samples, encode
@@ -54,7 +54,8 @@ class Outbound:
         self.ssrc = ssrc
         self.playout = PlayoutQueue()
         self.dtmf = DtmfSender()
-        self.joined: ClockedReader | None = None
+        self.voices: dict[int, ClockedReader] = {}
+        """Joined legs that are heard here, by their streams' numbers."""
         self.packets = 0
         self.octets = 0
         self.packet_samples = 160
@@ -91,8 +92,7 @@ class Outbound:
         assert self._parameters is not None
         length = self.packet_samples
         if not self.sends:
-            if self.joined is not None:
-                self.joined.pop(length)
+            self._pop_voices(length)
             self.skip(1)
             self._talking = False
             return OutboundPacket(None, np.zeros(length, dtype=np.int16), [])
@@ -110,11 +110,12 @@ class Outbound:
         return OutboundPacket(datagram, samples, events)
 
     def _make_audio(self, length: int, clip: Samples | None, filled: int) -> tuple[bytes, Samples]:
-        voice = self.joined.pop(length) if self.joined is not None else None
-        if voice is not None:
-            if clip is None:
-                return octets(voice, self._codec), voice.samples
-            samples = mix(voice, clip)
+        voices = self._pop_voices(length)
+        if len(voices) == 1 and clip is None:
+            return octets(voices[0], self._codec), voices[0].samples
+        if voices:
+            heard = [each.samples for each in voices]
+            samples = mix(*heard) if clip is None else mix(*heard, clip)
         elif clip is None:
             samples = self._noise.pop(length)
         elif filled < length:
@@ -123,13 +124,16 @@ class Outbound:
             samples = clip
         return encode(self._codec, samples), samples
 
+    def _pop_voices(self, length: int) -> list[ReadAudio]:
+        popped = [each.pop(length) for each in self.voices.values()]
+        return [each for each in popped if each is not None]
+
     def _pop_dtmf(self, length: int) -> OutboundPacket | None:
         assert self._parameters is not None
         event = self.dtmf.pop(length)
         if event is None or self._parameters.dtmf_payload_type is None:
             return None
-        if self.joined is not None:
-            self.joined.pop(length)
+        self._pop_voices(length)
         datagram = self._packet(
             self._parameters.dtmf_payload_type,
             event.payload,

@@ -12,12 +12,13 @@ from typing import Protocol
 
 import structlog
 
-from media.clocked import ClockedReader
 from media.g711 import NS_PER_SAMPLE, RATE_HZ
 from media.inbound import Heard, Inbound, InboundEvent, Pressed
 from media.jitter import HeardFrame
+from media.joining import split
 from media.latch import Source
 from media.lateness import Lateness
+from media.machine import MachineEar
 from media.messages import StreamParameters, StreamQuality
 from media.outbound import Outbound
 from media.pacing import Pacer
@@ -92,7 +93,9 @@ class Stream:
         )
         self.parameters: StreamParameters | None = None
         self.tapes = Tapes()
-        self.joined_to: Stream | None = None
+        self.joined_to: list[Stream] = []
+        self.ear: MachineEar | None = None
+        """Listens for an answering machine, where somebody wants to know."""
         self.closed = False
         self.send_errors = 0
         self._pacer = pacer
@@ -150,20 +153,6 @@ class Stream:
             self._pacer.add(now_ns, self._send_due)
             self._pacer.run_due()
 
-    def join(self, other: Stream) -> None:
-        """Let each leg hear the other."""
-        for one, two in ((self, other), (other, self)):
-            one.joined_to = two
-            one.outbound.joined = ClockedReader()
-
-    def split(self) -> None:
-        """Undo :meth:`join`."""
-        other, self.joined_to = self.joined_to, None
-        self.outbound.joined = None
-        if other is not None:
-            other.joined_to = None
-            other.outbound.joined = None
-
     def start_message(self, path: Path, writer: RecordingWriter) -> None:
         """Record into another file, from now on."""
         now_samples = self._samples_at(time.monotonic_ns())
@@ -178,7 +167,7 @@ class Stream:
         if self.closed:
             return self.quality()
         now_ns = time.monotonic_ns()
-        self.split()
+        split(self)
         if self._rtcp is not None:
             self._send_rtcp(self._rtcp.bye(self._sent(), self.inbound.reception, now_ns))
         self.tapes.close(self._samples_at(now_ns))
@@ -261,9 +250,11 @@ class Stream:
 
     def _hear(self, frame: HeardFrame) -> None:
         self._listener.stream_heard(self, frame)
-        if self.joined_to is not None and self.joined_to.outbound.joined is not None:
+        for other in self.joined_to:
             spread_ms = self.inbound.jitter.delay.spread_ms
-            self.joined_to.outbound.joined.receive(frame, spread_ms)
+            other.outbound.voices[self.number].receive(frame, spread_ms)
+        if self.ear is not None:
+            self.ear.receive(frame.samples)
         self.tapes.add(CALLER, frame.position_samples, frame.samples)
 
     def _arm_gap(self) -> None:

@@ -1,10 +1,14 @@
-"""Show the queues as a wallboard, and change what people do.
+"""Show the queues as a wallboard, change what people do and who takes part in a talk.
 
 cordboard queue show                 a wallboard that refreshes; Ctrl-C ends it
 cordboard queue show --once          the same, once
 cordboard queue join ann             on duty (leave: off duty)
 cordboard queue pause ann            no calls for a while (unpause: calls again)
 cordboard queue wrap-up ann 30       30 more seconds after a call; 0 ends it
+cordboard queue consult CALL [bob]   a second person for who talks in a call; the caller waits
+cordboard queue three-way CALL [bob] the same, all three hear each other
+cordboard queue complete CALL        the first person leaves the two alone
+cordboard queue cancel CALL          the second person leaves
 """
 
 from __future__ import annotations
@@ -19,27 +23,29 @@ import time
 from edge.commands.options import add_config_argument, chosen_config
 from edge.queues.messages import (
     ChangeDuty,
+    ChangeTalk,
     Duty,
     PersonView,
     QueueStatus,
     QueueStatusRequest,
     QueueView,
+    TalkChange,
 )
 from media import RemoteError
 from media.link import connect
-from media.messages import Message
+from media.messages import CallId, Message
 from media.paths import socket_address
 
-HELP = "show the queues, change who is on duty"
+HELP = "show the queues, change who is on duty and who takes part in a talk"
 REFRESH_S = 1.0
 _CLEAR = "\x1b[H\x1b[2J"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("what", choices=("show", *(each.value for each in Duty)))
-    parser.add_argument("person", nargs="?", help="name under people")
-    parser.add_argument("seconds", nargs="?", type=int, default=0, help="of a wrap-up")
+    parser.add_argument("what", choices=("show", *Duty, *TalkChange))
+    parser.add_argument("who", nargs="?", help="name under people, or the id of a call")
+    parser.add_argument("more", nargs="?", default="", help="seconds of a wrap-up, or a person")
     parser.add_argument("--once", action="store_true", help="show once and end")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
@@ -54,10 +60,12 @@ def run(args: argparse.Namespace) -> int:
     """
     address = socket_address(chosen_config(args), "edge")
     if args.what != "show":
-        if not args.person:
-            print(f"cordboard queue {args.what}: name a person", file=sys.stderr)
+        change = _change(args.what, args.who, args.more)
+        if change is None:
+            wanted = "a call" if args.what in set(TalkChange) else "a person, and whole seconds"
+            print(f"cordboard queue {args.what}: name {wanted}", file=sys.stderr)
             return 2
-        asyncio.run(_ask(address, ChangeDuty(args.person, Duty(args.what), args.seconds)))
+        asyncio.run(_ask(address, change))
         return 0
     while True:
         status = asyncio.run(_ask(address, QueueStatusRequest()))
@@ -71,6 +79,16 @@ def run(args: argparse.Namespace) -> int:
             return 0
         print(f"{_CLEAR}{board}\n\n{time.strftime('%H:%M:%S')}", flush=True)
         time.sleep(REFRESH_S)
+
+
+def _change(what: str, who: str | None, more: str) -> Message | None:
+    if not who:
+        return None
+    if what in set(TalkChange):
+        return ChangeTalk(CallId(who), TalkChange(what), more)
+    if not (more or "0").isdecimal():
+        return None
+    return ChangeDuty(who, Duty(what), int(more or 0))
 
 
 async def _ask(address: str, message: Message) -> Message:

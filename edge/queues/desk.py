@@ -57,8 +57,11 @@ class QueueDesk:
         self._timer: asyncio.TimerHandle | None = None
         self._restore()
 
-    def join(self, ticket: str, queue: str, holder: TicketHolder) -> None:
-        """Put a caller into a queue; one that a reload has removed is closed."""
+    def join(self, ticket: str, queue: str, holder: TicketHolder, only: str = "") -> None:
+        """Put a caller into a queue; ``only`` names the one member who is wanted.
+
+        A queue that a reload has removed is closed.
+        """
         rules = self._config.queues.get(queue)
         if rules is None:
             holder.post(QueueGaveUp(e.GaveUp.CLOSED))
@@ -66,7 +69,12 @@ class QueueDesk:
         self._holders[ticket] = holder
         self.tell(
             e.CallerJoined(
-                ticket, queue, rules.priority, frozenset(rules.skills), open=self.is_open(queue)
+                ticket,
+                queue,
+                rules.priority,
+                frozenset(rules.skills),
+                open=self.is_open(queue),
+                only=only,
             )
         )
 

@@ -51,6 +51,8 @@ class CallerJoined:
     """All of them are needed."""
     open: bool = True
     """Whether the queue's hours say it is open."""
+    only: str = ""
+    """The one member who is wanted; empty for anybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class Floor:
             refusal = GaveUp.CLOSED
         elif sum(1 for w in self.waiting.values() if w.rules is rules) >= rules.max_waiting:
             refusal = GaveUp.FULL
-        elif not any(self._present(seat.member) for seat in rules.seats):
+        elif not self._anybody(rules, event.only):
             refusal = GaveUp.NOBODY_HERE
         if refusal is not None:
             score.sent_back += 1
@@ -184,6 +184,7 @@ class Floor:
             now_ns,
             self._arrivals,
             now_ns + rules.announce_ns,
+            event.only,
         )
         return []
 
@@ -295,7 +296,7 @@ class Floor:
             return GaveUp.MAX_WAIT
         if caller.rounds >= caller.rules.max_rounds:
             return GaveUp.NO_ANSWER
-        if not any(self._present(seat.member) for seat in caller.rules.seats):
+        if not self._anybody(caller.rules, caller.only):
             return GaveUp.NOBODY_HERE
         return None
 
@@ -340,6 +341,7 @@ class Floor:
             if (member := self.members[seat.member]).available(now_ns)
             and caller.skills <= member.skills
             and member.name not in caller.tried
+            and caller.only in ("", member.name)
         ]
         names = choose(rules.strategy, candidates, self.last_rung.get(rules.name), self._dice)
         if names:
@@ -353,10 +355,15 @@ class Floor:
             self._present(seat.member)
             and caller.skills <= self.members[seat.member].skills
             and seat.member not in caller.tried
+            and caller.only in ("", seat.member)
             for seat in caller.rules.seats
         )
 
     # ------------------------------------------------------------ small things
+
+    def _anybody(self, rules: QueueRules, only: str) -> bool:
+        """Whether somebody is on duty, or the one who is wanted."""
+        return any(self._present(seat.member) for seat in rules.seats if only in ("", seat.member))
 
     def _present(self, name: str) -> bool:
         member = self._member(name)

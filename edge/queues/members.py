@@ -88,6 +88,8 @@ class Waiting:
     number: int
     """Order of arrival, breaks ties."""
     announce_ns: int
+    only: str = ""
+    """The one member who is wanted; empty for anybody."""
     offers: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
     rounds: int = 0

@@ -81,6 +81,29 @@ class Duty(StrEnum):
     WRAP_UP = "wrap-up"
 
 
+class TalkChange(StrEnum):
+    """What a person in a talk, or an operator, may want of it."""
+
+    CONSULT = "consult"
+    """A second person, the caller waits."""
+    THREE_WAY = "three-way"
+    """A second person, all three hear each other."""
+    COMPLETE = "complete"
+    """Leave caller and second person alone."""
+    CANCEL = "cancel"
+    """Release the second person, go on with the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTalk(Message):
+    """Change who takes part in a talk. Reply: Done or Failed (404, 409)."""
+
+    call_id: CallId
+    change: TalkChange
+    person: str = ""
+    """Who is wanted as second person; anybody of the queue where empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeDuty(Message):
     """Change what a person does. Reply: Done or Failed (404)."""

@@ -27,6 +27,8 @@ DECLINED_STATUSES = frozenset({603, 607, 608})
 """Decline (RFC 3261 21.6.2), Unwanted (RFC 8197), Rejected (RFC 8688)."""
 NO_ANSWER_STATUSES = frozenset({408, 480, 487})
 REFUSED_STATUSES = frozenset({401, 403, 404, 405, 407, 410, 420, 484, 485, 488, 501, 606})
+REFER_UNKNOWN = frozenset({403, 405, 420, 501, 603})
+"""Final answers to REFER after which the trunk is not asked again for a while."""
 
 OFFER_RESULTS = {
     Outcome.DECLINED: OfferResult.DECLINED,
@@ -57,10 +59,14 @@ class Attempt:
     member: str
     times: AttemptTimes
     state: AttemptState = AttemptState.DIALING
-    ring_deadline_ns: int = 0
+    ring_timeout_ms: int = 0
     deadline_ns: int | None = None
     """When the present state ends by itself."""
     outcome: Outcome | None = None
+    suspected: bool = False
+    """Whoever answered talks like a machine."""
+    reports: int = 0
+    """What the trunk has said about our REFER, its end not counted."""
 
     def stamp(self, name: str, now_ns: int) -> None:
         """Note when something happened; the first time counts."""
@@ -86,7 +92,13 @@ def outcome_of(attempt: Attempt, sip_status: int) -> Outcome:
     if attempt.state is AttemptState.TAKEN:
         return Outcome.CONNECTED if attempt.times.connected_ns else Outcome.FAILED
     if attempt.answered:
-        return Outcome.HUNG_UP_IN_WHISPER if sip_status < 300 else Outcome.FAILED
+        hung_up = Outcome.VOICEMAIL if attempt.suspected else Outcome.HUNG_UP_IN_WHISPER
+        return hung_up if sip_status < 300 else Outcome.FAILED
+    return outcome_of_status(sip_status)
+
+
+def outcome_of_status(sip_status: int) -> Outcome:
+    """Say what a final status of 300 or more means, of a phone or in a carrier's report of it."""
     if sip_status in BUSY_STATUSES:
         return Outcome.BUSY
     if sip_status in DECLINED_STATUSES:

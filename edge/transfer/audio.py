@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import media
 from edge.call_surroundings import Asked
 from edge.transfer.order import Order
 from media import RemoteError
-from media.messages import ClearPlayback, JoinStreams, PlayFile, SpeakText
+from media.messages import ClearPlayback, JoinStreams, PlayFile, SpeakText, SplitStreams
 
 MUSIC_CLIP = 0xFFFF_FFE0
 """Clip number of the hold music; the agent counts its own from 1."""
+CONFIRMED_CLIP = 0xFFFF_FFE2
 SPEECH_S = 60.0
 SOUNDS = Path(media.__file__).parent / "sounds"
+CONFIRMED = SOUNDS / "confirmed.wav"
 
 log = structlog.get_logger()
 
@@ -37,10 +40,16 @@ class TransferAudio:
         self._media = media
         self._agent = agent
         self._playing = ""
-        self._spoken = 0
+        self._spoken: dict[int, int] = {}
+        """Whispers begun, by stream; joining a stream counts, too."""
+        self._turn = asyncio.Lock()
 
     async def play_music(self, path: str | None) -> None:
         """Play a file again and again, the one that ships where none is given."""
+        async with self._turn:
+            await self._play_music(path)
+
+    async def _play_music(self, path: str | None) -> None:
         file = path or str(SOUNDS / "hold_music.wav")
         if self._playing == file:
             return
@@ -52,16 +61,28 @@ class TransferAudio:
             return
         self.music_ns = self.music_ns or time.monotonic_ns()
 
+    async def hold(self, path: str | None) -> None:
+        """Let the caller hear music and nobody; those who were joined to the caller stay so."""
+        async with self._turn:
+            self._media.send(SplitStreams(self._order.stream))
+            await self._play_music(path)
+
+    async def confirm(self, stream: int) -> None:
+        """Let a person hear that their keys were understood."""
+        try:
+            await self._media.request(PlayFile(stream, str(CONFIRMED), CONFIRMED_CLIP))
+        except RemoteError as error:
+            log.info("speech_unheard", stream=stream, reason=str(error))
+
     async def say(self, text: str) -> bool:
         """Tell the caller something over the music; False where it was not heard to its end."""
         return await self._speak(self._order.stream, text)
 
     async def whisper(self, stream: int, text: str) -> bool:
         """Tell the person something; False where another whisper took this one's place."""
-        self._spoken += 1
-        turn = self._spoken
+        turn = self._count(stream)
         await self._speak(stream, text)
-        return turn == self._spoken
+        return turn == self._spoken[stream]
 
     async def join(self, stream: int) -> None:
         """Let caller and person hear each other and nothing else.
@@ -69,12 +90,27 @@ class TransferAudio:
         Raises:
             RemoteError: media could not.
         """
-        self._playing = ""
-        self._spoken += 1
-        # in this order on one link: nothing plays over the two voices
-        self._media.send(ClearPlayback(stream))
-        self._media.send(ClearPlayback(self._order.stream))
-        await self._media.request(JoinStreams(self._order.stream, stream))
+        await self.gather(self._order.stream, stream)
+
+    async def gather(self, one: int, other: int, *more: int) -> None:
+        """Let these streams hear each other and nothing else.
+
+        Raises:
+            RemoteError: media could not.
+        """
+        for stream in (one, other, *more):
+            self._count(stream)
+        async with self._turn:
+            # in this order on one link: nothing plays over the voices
+            for stream in (one, other, *more):
+                self._media.send(ClearPlayback(stream))
+            if self._order.stream in (one, other, *more):
+                self._playing = ""
+            await self._media.request(JoinStreams(one, other, more))
+
+    def _count(self, stream: int) -> int:
+        self._spoken[stream] = self._spoken.get(stream, 0) + 1
+        return self._spoken[stream]
 
     async def _speak(self, stream: int, text: str) -> bool:
         request = SpeakText(stream, text, self._order.persona)

@@ -56,6 +56,8 @@ class Connect(StrEnum):
     """Media joins the two legs and supervises them."""
     REFER = "refer"
     """REFER with Replaces to the caller's trunk; no RTP passes us afterwards."""
+    BLIND_REFER = "blind_refer"
+    """REFER to the person's address without ringing it first: the trunk calls it, not we."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class TransferRules:
     """REFER to its final NOTIFY."""
     refer_grace_ms: int = 500
     """The caller's dialog ended while referring: how long the phone's has to follow."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether the trunk is asked to call the phone, which we never ring."""
+        return self.connect is Connect.BLIND_REFER
 
 
 # ---------------------------------------------------------------- events
@@ -152,6 +159,13 @@ class VoicemailHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class VoicemailSuspected:
+    """Whoever answered talks like a machine: unless a key is pressed, it was one."""
+
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegsJoined:
     """Media has joined the two legs."""
 
@@ -196,6 +210,7 @@ TransferEvent = (
     | PhoneKey
     | WhisperEnded
     | VoicemailHeard
+    | VoicemailSuspected
     | LegsJoined
     | JoinFailed
     | ReferNews
@@ -245,9 +260,10 @@ class JoinLegs:
 
 @dataclass(frozen=True, slots=True)
 class SendRefer:
-    """Send REFER with Replaces of the member's dialog on the caller's leg."""
+    """Send REFER on the caller's leg, with Replaces of the member's dialog unless it is blind."""
 
     member: str
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from edge import sdp
 from edge.call_events import (
     ConversationBroken,
     ConversationResumed,
@@ -23,15 +24,17 @@ from edge.call_events import (
 from edge.call_parts import Leg
 from edge.call_surroundings import CallerLeg
 from edge.queues.events import GaveUp
+from edge.queues.messages import TalkChange
 from edge.records.columns import Parties
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
 from edge.transfer.order import Order, TransferEnd, TransferSurroundings
 from edge.transfer.task import TransferTask
 from edge.trunks.conversation import Conversation
+from edge.trunks.credentials import credentials_for
 from edge.trunks.destination import Line
 from edge.trunks.routed import Routed
-from edge.ua.messages import UaConfirmed, UaRefer
+from edge.ua.messages import Challenge, UaConfirmed, UaRefer, UaReinvite
 from media import RemoteError
 from media.messages import CallId, ClearPlayback, ResumeConversation
 
@@ -56,6 +59,10 @@ class Handed(Protocol):
     parties: Parties
     leg: CallerLeg
     routed: Routed
+
+    @property
+    def audio_port(self) -> tuple[str, int] | None:
+        """Media's address and port for the caller."""
 
     @property
     def caller(self) -> Leg:
@@ -92,6 +99,8 @@ class Handover:
         self._decided_ns = 0
         self._audio: TransferAudio | None = None
         self._music: str | None = None
+        self._refer_to = ""
+        """Of the REFER that has not been challenged yet."""
 
     # ------------------------------------------------------------ what the call does
 
@@ -145,10 +154,34 @@ class Handover:
             self.ask(queue, f"key {digit}")
         return queue is not None
 
-    def refer_news(self, sip_status: int, final: bool) -> None:
-        """Pass on what became of our REFER."""
+    def refer_news(self, sip_status: int, final: bool, challenge: Challenge | None = None) -> None:
+        """Pass on what became of our REFER; a challenge is answered first, once."""
+        if final and challenge is not None and self._prove(sip_status, challenge):
+            return
         if self._task is not None:
             self._task.post(e.ReferNews(sip_status, final))
+
+    def _prove(self, sip_status: int, challenge: Challenge) -> bool:
+        """Send REFER again with the trunk's password; False where that cannot help."""
+        refer_to, self._refer_to = self._refer_to, ""
+        trunk = self._around.config.trunks.get(self._call.parties.trunk)
+        if not refer_to or trunk is None:
+            return False
+        headers = credentials_for(trunk, "REFER", sip_status, challenge)
+        if headers:
+            log.info("refer_challenged", call_id=self._call.call_id, sip_status=sip_status)
+            self._call.leg.send(UaRefer(self._call.leg.number, refer_to, headers))
+        return bool(headers)
+
+    async def change_talk(self, change: TalkChange, person: str) -> None:
+        """Do what an operator wants of the talk.
+
+        Raises:
+            RemoteError: 409 or 404, see :meth:`edge.transfer.talk.TalkChanges.change`.
+        """
+        if self._task is None:
+            raise RemoteError("the caller talks to nobody here", sip_status=409)
+        self._task.change_talk(change, person)
 
     @property
     def stage(self) -> str | None:
@@ -175,7 +208,21 @@ class Handover:
 
     def send_refer(self, refer_to: str) -> None:
         """Send REFER in the caller's dialog."""
+        self._refer_to = refer_to
         self._call.leg.send(UaRefer(self._call.leg.number, refer_to))
+
+    def speak(self, codec: str) -> None:
+        """Offer the caller another codec, if that is one of those that the caller offered."""
+        leg, parameters = self._call.leg, self._call.caller.parameters
+        port = self._call.audio_port
+        offer = leg.invite.offer if leg.invite is not None else ""
+        if parameters is None or port is None or self.held or parameters.codec == codec:
+            return
+        if not sdp.offers(offer, codec):
+            log.info("transcoding", call_id=self._call.call_id, codecs=[parameters.codec, codec])
+            return
+        dtmf, ptime_ms = parameters.dtmf_payload_type, parameters.ptime_ms
+        leg.send(UaReinvite(leg.number, *port, (codec,), dtmf, ptime_ms))
 
     def transfer_over(self, end: TransferEnd) -> None:
         """Tell the call how its transfer ended."""

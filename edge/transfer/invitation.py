@@ -44,14 +44,15 @@ def outside_invitation(config: Config, number: str, order: Order) -> Destination
 
     Args:
         config: trunks and addresses.
-        number: a SIP address, or a number that goes out over the caller's own trunk.
+        number: a SIP address, or a number (``tel:`` or plain) that goes out over the caller's own
+            trunk.
         order: the caller.
 
     Raises:
         ConfigError: the trunk's password cannot be read.
     """
     trunk = None if number.startswith(("sip:", "sips:")) else order.trunk
-    return _invitation(config, number, trunk, order, order.reason, None)
+    return _invitation(config, number.removeprefix("tel:"), trunk, order, order.reason, None)
 
 
 def _invitation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,11 +11,13 @@ from edge.call_surroundings import Asked
 from edge.outbound import OutboundLegs
 from edge.queues.desk import QueueDesk
 from edge.records.writer import RecordWriter
+from edge.transfer.events import Connect
 from edge.transfer.onward import Onward
 from edge.transfer.outbox import Outbox
 from edge.transfer.refer_memory import ReferMemory
 from edge.ua.messages import UaConfirmed
 from media.config.model import Config
+from media.config.trunks import Transfer
 from media.messages import CallId, Message
 
 
@@ -53,6 +56,9 @@ class CallerSide(Protocol):
     def send_refer(self, refer_to: str) -> None:
         """Send REFER in the caller's dialog; news come as ReferNews."""
 
+    def speak(self, codec: str) -> None:
+        """Go over to a codec, where the caller has it: what is joined need not be recoded."""
+
     def transfer_over(self, end: TransferEnd) -> None:
         """Take the end of the transfer; told once."""
 
@@ -84,3 +90,9 @@ class TransferSurroundings:
     refers: ReferMemory
     onward: Onward
     outbox: Outbox
+
+    def way(self, queue: str, trunk: str) -> Connect:
+        """Return how callers of a trunk and people of a queue are connected now."""
+        line = self.config.trunks.get(trunk)
+        wish = line.transfer if line is not None else Transfer.AUTO
+        return self.refers.way(self.config.queues[queue].connect, wish, trunk, time.monotonic_ns())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.transfer.events import Connect
 from media.config.queues import QueueConnect
 from media.config.trunks import Transfer
 
@@ -27,16 +28,13 @@ class ReferMemory:
         """Say whether a trunk refused lately."""
         return now_ns < self._until_ns.get(trunk, 0)
 
-    def wants_refer(
-        self, queue: QueueConnect, trunk: Transfer, trunk_name: str, now_ns: int
-    ) -> bool:
-        """Say whether a caller of this trunk is connected by REFER.
+    def way(self, queue: QueueConnect, trunk: Transfer, trunk_name: str, now_ns: int) -> Connect:
+        """Return how a caller of this trunk is connected.
 
         ``auto`` of the queue leaves it to the trunk; ``auto`` of the trunk is the bridge, because
-        REFER towards carriers is the exception.
+        REFER towards carriers is the exception. ``bridge`` of either is the bridge.
         """
-        if queue is QueueConnect.BRIDGE or self.refused(trunk_name, now_ns):
-            return False
-        if queue is QueueConnect.REFER:
-            return trunk is not Transfer.BRIDGE
-        return trunk is Transfer.REFER
+        if "bridge" in (queue, trunk) or self.refused(trunk_name, now_ns):
+            return Connect.BRIDGE
+        wish = trunk if queue is QueueConnect.AUTO else queue
+        return Connect.BRIDGE if wish is Transfer.AUTO else Connect(wish)

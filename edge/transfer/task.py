@@ -10,35 +10,40 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from edge.client_messages import TransferEndedNews, TransferNews
-from edge.outbound import Destination, OutboundLeg
 from edge.queues import events as floor
+from edge.queues.messages import TalkChange
 from edge.transfer import events as e
 from edge.transfer.audio import TransferAudio
 from edge.transfer.briefing import Briefing
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
-from edge.transfer.invitation import invitation, outside_invitation
 from edge.transfer.order import CallerSide, Order, TransferEnd, TransferSurroundings
+from edge.transfer.phones import OUTSIDE, Phones
 from edge.transfer.records import AttemptContext, attempt_columns, unserved
-from edge.transfer.rules import transfer_rules
+from edge.transfer.rules import outside_rules, transfer_rules
+from edge.transfer.talk import TalkChanges
 from edge.transfer.texts import announcement
 from edge.transfer.transfer import MS, Transfer
 from edge.transfer.voicemail import Voicemail
 from edge.ua.messages import UaReferred
-from edge.ua.sip_text import ReplacesTarget, replaces_uri
 from media import CordboardError, RemoteError
-from media.config.trunks import Transfer as TrunkTransfer
 from media.messages import SuspendConversation
 
-OUTSIDE = "outside"
-"""Stands for the member where a number is called and no queue is asked."""
 OUTSIDE_RING_MS = 45_000
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    event: e.TransferEvent
+    ticket: str = ""
+    """Of the floor's news and of what was done for one ticket; empty for phones and the caller."""
 
 
 class TransferTask:
@@ -63,16 +68,18 @@ class TransferTask:
         self.queue = order.queue
         self._around = around
         self._caller = caller
-        self._audio = TransferAudio(order, around.media, around.agent)
+        self.audio = TransferAudio(order, around.media, around.agent)
         self._briefing = Briefing(order, around.config.queues[order.queue].whisper)
         self._first_attempt = first_attempt
         self._visited: list[str] = []
         self._number = ""
         """Called directly, without the floor."""
-        self._transfer = Transfer("", e.TransferRules())
-        self._events: asyncio.Queue[e.TransferEvent | Fallback | TransferEnd] = asyncio.Queue()
-        self._legs: dict[str, OutboundLeg] = {}
-        self._dialed = 0
+        self._fell_back = False
+        """The number is what the queue falls back to."""
+        self.transfer = Transfer("", e.TransferRules())
+        self._events: asyncio.Queue[_Posted | Fallback | TransferEnd] = asyncio.Queue()
+        self.phones = Phones(order, around, self._briefing, self.post, self._send_on, first_attempt)
+        self._talk = TalkChanges(self, around)
         self._voicemail: Voicemail | None = None
         self._caller_gone = False
         self._end: TransferEnd | None = None
@@ -83,13 +90,17 @@ class TransferTask:
     @property
     def stage(self) -> str:
         """Return where the transfer is, for people."""
-        return str(self._transfer.state)
+        return str(self.transfer.state)
 
     # ------------------------------------------------------------ news
 
     def post(self, event: e.TransferEvent) -> None:
         """Hand over news; never waits."""
-        self._events.put_nowait(event)
+        self.post_for("", event)
+
+    def post_for(self, ticket: str, event: e.TransferEvent) -> None:
+        """Hand over news about a second person's ticket."""
+        self._events.put_nowait(_Posted(event, ticket))
 
     def press(self, digit: str) -> None:
         """Take a key of the caller."""
@@ -100,30 +111,14 @@ class TransferTask:
         """Tell the caller where they stand."""
         texts = self._around.config.queues[self.queue].announce
         if not self._caller.held and self._group is not None:
-            self._spawn(self._audio.say(announcement(texts, position, expected_wait_s)))
+            self.spawn(self.audio.say(announcement(texts, position, expected_wait_s)))
 
-    def leg_rings(self, leg: OutboundLeg) -> None:
-        """Pass on."""
-        self.post(e.PhoneRings(self._member_of(leg)))
-
-    def leg_answered(self, leg: OutboundLeg) -> None:
-        """Pass on."""
-        self.post(e.PhoneAnswered(self._member_of(leg)))
-
-    def leg_gone(self, leg: OutboundLeg, sip_status: int) -> None:
-        """Pass on."""
-        self.post(e.PhoneGone(self._member_of(leg), sip_status))
-
-    def leg_pressed(self, leg: OutboundLeg, digit: str) -> None:
-        """Pass on."""
-        self.post(e.PhoneKey(self._member_of(leg), digit))
-
-    def leg_referred(self, leg: OutboundLeg, referred: UaReferred) -> None:
+    def _send_on(self, member: str, referred: UaReferred) -> None:
         """Send the caller on where the person points to, if the dial plan leads there."""
         target = self._around.onward(referred.refer_to, self.order.caller)
         self._log.info(
             "transfer_onward",
-            member=self._member_of(leg),
+            member=member,
             allowed=target is not None,
             pii_target=referred.refer_to,
         )
@@ -135,14 +130,14 @@ class TransferTask:
     async def run(self) -> None:
         """Live the transfer to its end; an error of ours gives the caller back."""
         self._log.info("transfer_started", queue=self.queue, reason=self.order.reason)
-        self._publish("started", self.order.reason)
+        self.publish("started", self.order.reason)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 # not among the tasks that are cancelled: no return without a leave before it
                 leaving = group.create_task(self._suspend())
                 self._enter_queue(self.queue)
-                self._spawn(self._briefing.fetch(self._around.agent.request))
+                self.spawn(self._briefing.fetch(self._around.agent.request))
                 while self._end is None:
                     self._take(await self._next())
                 for task in self._tasks:
@@ -152,37 +147,50 @@ class TransferTask:
             self._log.exception("transfer_crashed", error=repr(error))
             self._end = self._end or TransferEnd("returned", "human_lost")
         finally:
-            self._release_all()
-            self._around.desk.leave(self._transfer.ticket)
+            self.phones.release_all()
+            self._around.desk.leave(self.transfer.ticket)
+            if self._talk.second is not None:
+                self._around.desk.leave(self._talk.second.ticket)
         self._finish(self._end)
 
-    async def _next(self) -> e.TransferEvent | Fallback | TransferEnd:
-        deadline_ns = self._transfer.next_deadline_ns()
+    async def _next(self) -> _Posted | Fallback | TransferEnd:
+        deadlines = [self.transfer.next_deadline_ns()]
+        second = self._talk.second
+        deadlines += [second.company.next_deadline_ns()] if second is not None else []
+        deadline_ns = min((each for each in deadlines if each is not None), default=None)
         wait_s = None if deadline_ns is None else (deadline_ns - time.monotonic_ns()) / 1e9
         try:
             async with asyncio.timeout(None if wait_s is None else max(wait_s, 0)):
                 return await self._events.get()
         except TimeoutError:
-            return e.TimePassed()
+            return _Posted(e.TimePassed())
 
-    def _take(self, event: e.TransferEvent | Fallback | TransferEnd) -> None:
+    def _take(self, posted: _Posted | Fallback | TransferEnd) -> None:
+        if isinstance(posted, TransferEnd):
+            self._end = posted
+            return
+        if isinstance(posted, Fallback):
+            self._leave_human(posted)
+            return
+        event = posted.event
         self._caller_gone |= isinstance(event, e.CallerGone)
-        if isinstance(event, TransferEnd):
-            self._end = event
-        elif isinstance(event, Fallback):
-            self._leave_human(event)
-        elif self._voicemail is not None:
+        if self._voicemail is not None:
             if self._caller_gone:
                 self._voicemail.hang_up()
-        else:
-            for action in self._transfer.receive(event, time.monotonic_ns()):
-                self._carry_out(action)
+        elif not self._talk.takes(event, posted.ticket):
+            self.feed(event)
             self._conclude()
+
+    def feed(self, event: e.TransferEvent, *unwanted: type[e.TransferAction]) -> None:
+        """Feed the transfer and do what it asks for, but for the unwanted kinds."""
+        for action in self.transfer.receive(event, time.monotonic_ns()):
+            if not isinstance(action, unwanted):
+                self.carry_out(action)
 
     def _conclude(self) -> None:
         """End where the machine ended without saying what follows: the caller is not ours."""
-        if self._end is None and self._transfer.state is e.TransferState.OVER:
-            if self._transfer.handed_over:
+        if self._end is None and self.transfer.state is e.TransferState.OVER:
+            if self.transfer.handed_over:
                 self._end = TransferEnd("handed_over")
             elif self._caller_gone and self._voicemail is None:
                 self._end = TransferEnd("caller_left")
@@ -191,7 +199,7 @@ class TransferTask:
         if self.next_attempt == self._first_attempt:
             left = end.result == "caller_left"
             outcome = e.Outcome.CALLER_LEFT if left else e.Outcome.NO_ANSWER
-            self._record(unserved(outcome, time.monotonic_ns(), self.order.decided_ns))
+            self._record(unserved(outcome, time.monotonic_ns(), self.order.decided_ns), self.queue)
         tried = self.next_attempt - self._first_attempt
         self._log.info(
             "transfer_ended",
@@ -210,35 +218,35 @@ class TransferTask:
     # ------------------------------------------------------------ where the caller goes
 
     def _enter_queue(self, queue: str) -> None:
-        config = self._around.config
         self.queue = queue
         self._visited.append(queue)
-        trunk = config.trunks.get(self.order.trunk)
-        refer = self._around.refers.wants_refer(
-            config.queues[queue].connect,
-            trunk.transfer if trunk is not None else TrunkTransfer.AUTO,
-            self.order.trunk,
-            time.monotonic_ns(),
-        )
-        self._begin(transfer_rules(config.queues[queue], refer))
-        self._around.desk.join(self._transfer.ticket, queue, self)
+        rules, desk = self._around.config.queues[queue], self._around.desk
+        connect = self._around.way(queue, self.order.trunk)
+        self._number, self._fell_back = rules.outside or "", False
+        if rules.outside is None:
+            self._begin(transfer_rules(rules, connect))
+            desk.join(self.transfer.ticket, queue, self)
+            return
+        self._begin(outside_rules(rules, connect))
+        ring = e.RingWanted(OUTSIDE, OUTSIDE_RING_MS)
+        self.post(ring if desk.is_open(queue) else e.QueueGaveUp(floor.GaveUp.CLOSED))
 
     def _call_outside(self, number: str) -> None:
-        self._number = number
+        self._number, self._fell_back = number, True
         self._begin(e.TransferRules(accept=e.Accept.PICK_UP))
         self.post(e.RingWanted(OUTSIDE, OUTSIDE_RING_MS))
 
     def _begin(self, rules: e.TransferRules) -> None:
-        self._around.desk.leave(self._transfer.ticket)
+        self._around.desk.leave(self.transfer.ticket)
         ticket = f"{self.order.call_id}/{self._first_attempt}-{len(self._visited)}"
-        self._transfer = Transfer(ticket, rules)
-        for action in self._transfer.start(time.monotonic_ns()):
-            self._carry_out(action)
+        self.transfer = Transfer(ticket, rules)
+        for action in self.transfer.start(time.monotonic_ns()):
+            self.carry_out(action)
 
     def _give_back(self, reason: str) -> None:
         """Go where the queue's fallback says; without one, and after a talk, to the AI."""
         fallback = AGENT
-        if reason in set(floor.GaveUp) and not self._number:
+        if reason in set(floor.GaveUp) and not self._fell_back:
             config = self._around.config.queues[self.queue]
             fallback = after_queue(config, floor.GaveUp(reason), self._visited)
         self._go(fallback, reason)
@@ -256,7 +264,7 @@ class TransferTask:
                 config = self._around.config.queues[self.queue].voicemail
                 self._voicemail = Voicemail(self.order, self.queue, config, self._around)
                 callback = fallback.kind is Kind.CALLBACK
-                self._spawn(self._leave_message(self._voicemail, callback))
+                self.spawn(self._leave_message(self._voicemail, callback))
             case Kind.END:
                 self._end = TransferEnd("no_human", reason)
 
@@ -266,30 +274,46 @@ class TransferTask:
 
     def _leave_human(self, target: Fallback) -> None:
         """Take the caller from the person who sends them on."""
-        if self._transfer.state is not e.TransferState.CONNECTED:
+        if self.transfer.state is not e.TransferState.CONNECTED:
             return
-        for action in self._transfer.receive(e.Cancelled(), time.monotonic_ns()):
-            if not isinstance(action, e.BackToAgent):
-                self._carry_out(action)
+        self._talk.let_go()
+        self.feed(e.Cancelled(), e.BackToAgent)
         self._go(target, "cancelled")
+
+    def change_talk(self, change: TalkChange, person: str) -> None:
+        """Do what an operator wants; see :meth:`TalkChanges.change`."""
+        self._talk.change(change, person)
+
+    def go_on(self, transfer: Transfer, queue: str) -> None:
+        """Live the transfer of a second person, whom the first left with the caller."""
+        self._around.desk.leave(self.transfer.ticket)
+        self.transfer, self.queue = transfer, queue
+        self._number, self._fell_back = "", False
+        member = transfer.chosen
+        if member and transfer.state in (e.TransferState.JOINING, e.TransferState.CONNECTED):
+            self.spawn(self._join(member))
+        else:
+            self.spawn(self.audio.hold(self._around.config.queues[queue].music))
 
     # ------------------------------------------------------------ actions
 
-    def _carry_out(self, action: e.TransferAction) -> None:
+    def carry_out(self, action: e.TransferAction, queue: str | None = None) -> None:
+        """Do one thing; ``queue`` is that of a second person's phone."""
         match action:
             case e.PlayMusic():
-                queue = self._around.config.queues[self.queue]
-                self._spawn(self._audio.play_music(queue.music))
+                music = self._around.config.queues[self.queue].music
+                self.spawn(self.audio.play_music(music))
             case e.DialPhone(member=member):
-                self._spawn(self._dial(member, self._transfer))
+                self.spawn(self._dial(member, queue or self.queue))
             case e.ReleasePhone(member=member, answered_elsewhere=elsewhere):
-                self._release(member, elsewhere)
+                self.phones.release(member, elsewhere=elsewhere)
             case e.Whisper(member=member):
-                self._spawn(self._whisper(member))
+                self.phones.listen_for_machine(member, queue or self.queue)
+                self.spawn(self._whisper(member))
             case e.JoinLegs(member=member):
-                self._spawn(self._join(member))
-            case e.SendRefer(member=member):
-                self._refer(member)
+                self.spawn(self._join(member))
+            case e.SendRefer():
+                self._refer(action)
             case e.ReferRefused():
                 self._around.refers.refuse(self.order.trunk, time.monotonic_ns())
             case e.ReleaseCaller():
@@ -301,7 +325,7 @@ class TransferTask:
             case e.EndCall():
                 self._end = TransferEnd("human_hangup")
             case e.AttemptEnded():
-                self._record(action)
+                self._record(action, queue or self.queue)
 
     def _tell_floor(self, event: object) -> None:
         if not self._number:
@@ -315,85 +339,61 @@ class TransferTask:
         except RemoteError as error:
             self._log.info("suspend_unheard", reason=str(error))
 
-    async def _dial(self, member: str, transfer: Transfer) -> None:
+    async def _dial(self, member: str, queue: str) -> None:
+        way = self._talk.way_to(member)
         try:
-            destination = await self._destination(member)
+            await self.phones.dial(
+                member, queue, self._number, lambda: self._talk.way_to(member) is way is not None
+            )
         except CordboardError as error:
             self._log.error("phone_failed", member=member, reason=str(error))
             self.post(e.PhoneGone(member, 500))
-            return
-        if transfer is not self._transfer or member not in transfer.attempts:
-            return
-        self._dialed += 1
-        name = f"agent-{self._first_attempt + self._dialed - 1}"
-        self._legs[member] = self._around.legs.dial(self.order.call_id, name, destination, self)
-
-    async def _destination(self, member: str) -> Destination:
-        config = self._around.config
-        if member == OUTSIDE:
-            return outside_invitation(config, self._number, self.order)
-        queue = config.queues[self.queue]
-        waited_s = (time.monotonic_ns() - self.order.decided_ns) / 1e9
-        await self._briefing.settle(queue.whisper.summary_wait_ms / 1e3 - waited_s)
-        person = config.people[member]
-        return invitation(config, queue, person, self.order, self._briefing.short_reason())
 
     async def _whisper(self, member: str) -> None:
-        leg = self._legs.get(member)
-        if leg is None or leg.stream is None:
+        try:
+            stream = self.phones.stream(member)
+        except RemoteError:
             return
-        if await self._audio.whisper(leg.stream, self._briefing.whisper_text()):
+        if await self.audio.whisper(stream, self._briefing.whisper_text()):
             self.post(e.WhisperEnded(member))
 
     async def _join(self, member: str) -> None:
-        leg = self._legs.get(member)
         try:
-            if leg is None or leg.stream is None:
-                raise RemoteError("the phone is gone")
-            await self._audio.join(leg.stream)
+            await self.audio.join(self.phones.stream(member))
         except RemoteError as error:
             self._log.warning("join_failed", member=member, reason=str(error))
             self.post(e.JoinFailed(str(error)))
             return
         self.post(e.LegsJoined())
-        self._publish("connected", member)
+        self._caller.speak(self.phones.codec(member))
+        self.publish("connected", member)
 
-    def _refer(self, member: str) -> None:
-        phone = self._legs[member].confirmed
-        if phone is None:
-            self.post(e.ReferNews(500, final=True))
+    def _refer(self, wish: e.SendRefer) -> None:
+        try:
+            refer_to = self.phones.refer_to(wish, self._number)
+        except RemoteError as error:
+            self._log.warning("refer_failed", member=wish.member, reason=str(error))
+            self.post(e.ReferNews(error.sip_status, final=True))
             return
-        target = ReplacesTarget(phone.sip_call_id, phone.remote_tag, phone.local_tag)
-        self._caller.send_refer(replaces_uri(phone.remote_contact, target))
-
-    def _release(self, member: str, elsewhere: bool) -> None:
-        leg = self._legs.pop(member, None)
-        if leg is not None:
-            leg.release(answered_elsewhere=elsewhere)
-
-    def _release_all(self) -> None:
-        for member in list(self._legs):
-            self._release(member, elsewhere=False)
+        self._caller.send_refer(refer_to)
 
     # ------------------------------------------------------------ record, small things
 
-    def _record(self, ended: e.AttemptEnded) -> None:
+    def _record(self, ended: e.AttemptEnded, queue: str) -> None:
         order = self.order
-        music_ns = self._audio.music_ns
-        context = AttemptContext(order.call_id, self.queue, order.decided_ns, music_ns)
+        context = AttemptContext(order.call_id, queue, order.decided_ns, self.audio.music_ns)
         row = attempt_columns(context, self.next_attempt, ended)
         self.next_attempt += 1
         self._around.records.put({"call_id": order.call_id}, (), (row,))
         shown = {name: value for name, value in row.items() if name != "call_id"}
         self._log.info("transfer_attempt_ended", **shown)
 
-    def _publish(self, what: str, detail: str) -> None:
+    def publish(self, what: str, detail: str) -> None:
+        """Tell the clients."""
         self._around.publish(TransferNews(self.order.call_id, self.queue, what, detail))
 
-    def _member_of(self, leg: OutboundLeg) -> str:
-        return next((name for name, each in self._legs.items() if each is leg), "")
-
-    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run work as a child of the transfer."""
         assert self._group is not None
         task = self._group.create_task(work)
         self._tasks.add(task)

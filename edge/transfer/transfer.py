@@ -33,20 +33,28 @@ Rules:
    with or without a final NOTIFY, in any order. So while referring the end of one dialog is no
    verdict: both gone means connected; the caller's alone means that the caller hung up, once
    ``refer_grace_ms`` have passed without the phone's.
+7. A blind REFER's first final report is the outcome; where the trunk knows no REFER we ring the
+   phone. A dialog that ends after 202 without any report was taken over, after one the caller left.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from edge.queues import events as floor
 from edge.transfer import events as e
-from edge.transfer.attempt import OFFER_RESULTS, Attempt, AttemptState, outcome_of
+from edge.transfer.attempt import (
+    OFFER_RESULTS,
+    REFER_UNKNOWN,
+    Attempt,
+    AttemptState,
+    outcome_of,
+    outcome_of_status,
+)
 from edge.transfer.events import Outcome, TransferAction, TransferState
 
 MS = 1_000_000
-REFER_UNKNOWN = frozenset({403, 405, 420, 501, 603})
-"""Final answers to REFER after which the trunk is not asked again for a while."""
 
 
 class Transfer:
@@ -91,12 +99,23 @@ class Transfer:
     # ------------------------------------------------------------ the floor
 
     def _on_ring(self, event: e.RingWanted) -> list[TransferAction]:
-        attempt = Attempt(event.member, e.AttemptTimes(self._now_ns))
-        attempt.deadline_ns = self._now_ns + event.timeout_ms * MS
+        if self.rules.blind and self.chosen is not None:
+            return []  # one at a time: the floor is about to take the other offers back
+        times = e.AttemptTimes(self._now_ns)
+        attempt = Attempt(event.member, times, ring_timeout_ms=event.timeout_ms)
         self.attempts[event.member] = attempt
+        return self._refer_blindly(attempt) if self.rules.blind else self._dial(attempt)
+
+    def _dial(self, attempt: Attempt) -> list[TransferAction]:
+        attempt.deadline_ns = self._now_ns + attempt.ring_timeout_ms * MS
         if self.state is TransferState.WAITING:
             self.state = TransferState.RINGING
-        return [e.DialPhone(event.member)]
+        return [e.DialPhone(attempt.member)]
+
+    def _refer_blindly(self, attempt: Attempt) -> list[TransferAction]:
+        self.chosen = attempt.member
+        picked = e.TellFloor(floor.OfferPickedUp(self.ticket, attempt.member))
+        return [picked, *self._take(attempt)]
 
     def _on_unwanted(self, event: e.RingUnwanted) -> list[TransferAction]:
         attempt = self._live(event.member)
@@ -119,10 +138,8 @@ class Transfer:
 
     def _on_answered(self, event: e.PhoneAnswered) -> list[TransferAction]:
         attempt = self._live(event.member)
-        if attempt is None:
-            return [e.ReleasePhone(event.member, answered_elsewhere=True)]
-        if self.chosen is not None and self.chosen != event.member:
-            del self.attempts[event.member]
+        if attempt is None or self.chosen not in (None, event.member):
+            self.attempts.pop(event.member, None)
             return [e.ReleasePhone(event.member, answered_elsewhere=True)]
         if attempt.answered:
             return []  # a re-INVITE from the phone: nothing changes for the transfer
@@ -167,6 +184,12 @@ class Transfer:
             return []
         return self._lose(attempt, Outcome.VOICEMAIL, 200, release=True)
 
+    def _on_suspected(self, event: e.VoicemailSuspected) -> list[TransferAction]:
+        attempt = self._live(event.member)
+        if attempt is not None:
+            attempt.suspected = True
+        return []
+
     def _on_phone_gone(self, event: e.PhoneGone) -> list[TransferAction]:
         attempt = self._live(event.member)
         if attempt is None:
@@ -186,17 +209,14 @@ class Transfer:
         del self.attempts[attempt.member]
         if self.chosen == attempt.member:
             self.chosen = None
-        self._refer_deadline_ns = None
-        self._phone_left = False
-        resume: list[TransferAction] = []
-        if self.state in (TransferState.JOINING, TransferState.REFERRING):
-            resume = [e.PlayMusic()]
-        ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
-        self.state = TransferState.RINGING if ringing else TransferState.WAITING
+        self._refer_deadline_ns, self._phone_left = None, False
+        left_music = self.state in (TransferState.JOINING, TransferState.REFERRING)
+        resume = [e.PlayMusic()] if left_music else []
+        self.state = TransferState.RINGING if self.attempts else TransferState.WAITING
         result = OFFER_RESULTS.get(outcome, floor.OfferResult.FAILED)
-        actions: list[TransferAction] = [e.ReleasePhone(attempt.member)] if release else []
         told = e.TellFloor(floor.OfferEnded(self.ticket, attempt.member, result))
-        return [*actions, ended, *resume, told]
+        released = [e.ReleasePhone(attempt.member)] if release else []
+        return [*released, ended, *resume, told]
 
     # ------------------------------------------------------------ connecting
 
@@ -204,10 +224,10 @@ class Transfer:
         attempt.stamp("accepted_ns", self._now_ns)
         attempt.state = AttemptState.TAKEN
         attempt.deadline_ns = None
-        if self.rules.connect is e.Connect.REFER:
+        if self.rules.connect is not e.Connect.BRIDGE:
             self.state = TransferState.REFERRING
             self._refer_deadline_ns = self._now_ns + self.rules.refer_first_news_ms * MS
-            return [e.SendRefer(attempt.member)]
+            return [e.SendRefer(attempt.member, self.rules.blind)]
         self.state = TransferState.JOINING
         return [e.JoinLegs(attempt.member)]
 
@@ -232,12 +252,28 @@ class Transfer:
         attempt = self.attempts[self.chosen]
         if not event.final:
             assert attempt.times.accepted_ns is not None
+            attempt.reports += 1
             self._refer_deadline_ns = attempt.times.accepted_ns + self.rules.refer_ms * MS
             return []
         if event.sip_status < 300:
             return self._referred(attempt, event.sip_status)
-        refused = [e.ReferRefused(event.sip_status)] if event.sip_status in REFER_UNKNOWN else []
-        return [*refused, *self._bridge_instead()]
+        # after the first report it is the far end that says no, not the trunk to REFER
+        unknown = event.sip_status in REFER_UNKNOWN and not attempt.reports
+        refused = [e.ReferRefused(event.sip_status)] if unknown else []
+        if not self.rules.blind:
+            return [*refused, *self._bridge_instead()]
+        if unknown:
+            return [*refused, *self._dial_instead(attempt)]
+        return self._lose(attempt, outcome_of_status(event.sip_status), event.sip_status)
+
+    def _dial_instead(self, attempt: Attempt) -> list[TransferAction]:
+        """Ring the phone ourselves: the trunk knows no REFER."""
+        self.rules = dataclasses.replace(self.rules, connect=e.Connect.BRIDGE)
+        attempt.state = AttemptState.DIALING
+        attempt.times = e.AttemptTimes(self._now_ns)
+        self.chosen = self._refer_deadline_ns = None
+        self.state = TransferState.RINGING
+        return self._dial(attempt)
 
     def _referred(self, attempt: Attempt, sip_status: int) -> list[TransferAction]:
         """Carrier and phone talk to each other: nothing of the call is left with us."""
@@ -273,9 +309,12 @@ class Transfer:
 
     def _on_caller_gone(self, event: e.CallerGone) -> list[TransferAction]:
         if self.state is TransferState.REFERRING and self.chosen is not None:
+            attempt = self.attempts[self.chosen]
             self._caller_left = True
-            if self._phone_left:
-                return self._referred(self.attempts[self.chosen], 200)
+            if self._phone_left or (self.rules.blind and attempt.reports == 1):
+                return self._referred(attempt, 200)
+            if self.rules.blind:
+                return self._caller_left_us()
             self._refer_deadline_ns = self._now_ns + self.rules.refer_grace_ms * MS
             return []
         return self._caller_left_us()
@@ -291,9 +330,10 @@ class Transfer:
         return actions
 
     def _on_cancelled(self, event: e.Cancelled) -> list[TransferAction]:
-        gone = self._release_all(Outcome.FAILED)
+        connected = self.state is TransferState.CONNECTED
+        gone = self._release_all(Outcome.CONNECTED if connected else Outcome.FAILED)
         left = e.TellFloor(floor.CallerLeft(self.ticket))
-        if self.state is TransferState.CONNECTED and self.chosen is not None:
+        if connected and self.chosen is not None:
             left = e.TellFloor(floor.TalkEnded(self.chosen))
         return [*gone, left, *self._back("cancelled")]
 
@@ -315,6 +355,8 @@ class Transfer:
         if self._refer_deadline_ns is not None and self._now_ns >= self._refer_deadline_ns:
             if self._caller_left:
                 return self._caller_left_us()
+            if self.rules.blind and self.chosen is not None:
+                return self._lose(self.attempts[self.chosen], Outcome.TIMED_OUT, 408)
             actions += self._bridge_instead()
         for attempt in list(self.attempts.values()):
             if attempt.deadline_ns is None or self._now_ns < attempt.deadline_ns:
@@ -322,7 +364,8 @@ class Transfer:
             if attempt.state is AttemptState.WHISPER:
                 self._await_key(attempt)
             elif attempt.state is AttemptState.KEY:
-                actions += self._lose(attempt, Outcome.TIMED_OUT, 200, release=True)
+                outcome = Outcome.VOICEMAIL if attempt.suspected else Outcome.TIMED_OUT
+                actions += self._lose(attempt, outcome, 200, release=True)
             else:
                 actions += self._lose(attempt, Outcome.NO_ANSWER, 408, release=True)
         return actions
@@ -347,6 +390,7 @@ _STEPS: dict[type, Callable[..., list[TransferAction]]] = {
     e.PhoneKey: Transfer._on_key,
     e.WhisperEnded: Transfer._on_whisper_ended,
     e.VoicemailHeard: Transfer._on_voicemail,
+    e.VoicemailSuspected: Transfer._on_suspected,
     e.LegsJoined: Transfer._on_joined,
     e.JoinFailed: Transfer._on_join_failed,
     e.ReferNews: Transfer._on_refer,

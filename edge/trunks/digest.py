@@ -1,4 +1,4 @@
-"""Challenge callers and check their answers (sans-IO): RFC 2617 and RFC 8760 digest.
+"""Challenge callers and check their answers, answer challenges (sans-IO): RFC 2617, RFC 8760.
 
 Nonces carry their own time and a signature, so none has to be stored; of those that were used the
 highest ``nc`` is kept, so that none is used twice. A nonce that is too old earns a new challenge
@@ -54,6 +54,49 @@ def parse_credentials(header: str) -> tuple[Credentials, ...]:
         )
         for part in parts
     )
+
+
+def answer_challenge(
+    header: str, method: str, uri: str, user: str, password: str, client_nonce: str
+) -> str | None:
+    """Return the value of the Authorization (or Proxy-Authorization) that answers a challenge.
+
+    Args:
+        header: value of WWW-Authenticate or Proxy-Authenticate; the strongest of several is taken.
+        method: of the request.
+        uri: its Request-URI.
+        user: ours.
+        password: ours.
+        client_nonce: random.
+
+    Returns:
+        None where no challenge is a digest of an algorithm and a quality of protection we have.
+    """
+    found = {each.value("algorithm").upper() or "MD5": each for each in parse_credentials(header)}
+    name = next((each for each in _ALGORITHMS if each in found), None)
+    if name is None:
+        return None
+    challenge = found[name].values
+    offered = [each.strip() for each in challenge.get("qop", "").split(",") if each.strip()]
+    if offered and "auth" not in offered:
+        return None
+    realm = challenge.get("realm", "")
+    quoted = {"username": user, "realm": realm, "nonce": challenge.get("nonce", ""), "uri": uri}
+    plain = {"algorithm": name} if "algorithm" in challenge else {}
+    if offered:
+        quoted["cnonce"] = client_nonce
+        plain |= {"qop": "auth", "nc": "00000001"}
+    given = Credentials({**quoted, **plain})
+    response = _response(given, _ALGORITHMS[name], method, user, realm, password)
+    quoted["response"] = response
+    if "opaque" in challenge:
+        quoted["opaque"] = challenge["opaque"]
+    pairs = [f'{key}="{_escaped(value)}"' for key, value in quoted.items()]
+    return "Digest " + ", ".join(pairs + [f"{key}={value}" for key, value in plain.items()])
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r'([\\"])', r"\\\1", value)
 
 
 @dataclass(slots=True)

@@ -26,8 +26,8 @@ from edge.ua.messages import (
     UaProgress,
     UaRang,
     UaReferred,
-    UaTransferStatus,
 )
+from edge.ua.referring import Referring
 from edge.ua.sip_text import (
     SipText,
     clean,
@@ -142,6 +142,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self._referred_by = ""
         self._said: dict[str, str] = {}
         """Headers of the 200 to our INVITE."""
+        self._referring = Referring()
 
     @property
     def policy(self) -> Srtp | None:
@@ -197,6 +198,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self.owner.emit(
                 UaNegotiated(self.number, self._local_sdp, self._remote_sdp, self._generation)
             )
+        for news in self._referring.pop(self.number):
+            self.owner.emit(news)
         if self._confirmed_ns:
             at_ns, self._confirmed_ns = self._confirmed_ns, 0
             self.owner.emit(
@@ -233,9 +236,13 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         event = prm.e.body.tsxState
         method = event.tsx.method
         if method == "REFER" and event.type == pj.PJSIP_EVENT_RX_MSG:
-            self._referred_by = parse_name_address(
-                parse_message(event.src.rdata.wholeMsg).header("referred-by")
-            ).uri
+            text = parse_message(event.src.rdata.wholeMsg)
+            if event.tsx.role == pj.PJSIP_ROLE_UAS:
+                self._referred_by = parse_name_address(text.header("referred-by")).uri
+            else:
+                sent = parse_message(event.tsx.lastTx.wholeMsg)
+                self._referring.read(text, sent.request_uri)
+                self.owner.leg_changed(self)
         if method not in _WATCHED:
             return
         if event.type == pj.PJSIP_EVENT_TX_MSG:
@@ -312,10 +319,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
     @guarded
     def onCallTransferStatus(self, prm: Any) -> None:  # noqa: N802
         """Report how our REFER goes."""
-        final = bool(prm.finalNotify)
-        self.owner.emit(
-            UaTransferStatus(self.number, int(prm.statusCode), clean(prm.reason), final)
-        )
+        self._referring.note(int(prm.statusCode), clean(prm.reason), bool(prm.finalNotify))
+        self.owner.leg_changed(self)
 
     def onCallRedirected(self, prm: Any) -> int:  # noqa: N802
         """Never follow a 3xx past the dial plan; the leg ends with the status that came."""

@@ -259,6 +259,16 @@ class UaReferred(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge(Message):
+    """Somebody wants to know who we are (RFC 3261 section 22)."""
+
+    header: str
+    """Value of WWW-Authenticate or Proxy-Authenticate; several joined by ``", "``."""
+    request_uri: str
+    """Of the request that was challenged."""
+
+
+@dataclass(frozen=True, slots=True)
 class UaTransferStatus(Message):
     """News about our UaRefer; the first ``final`` is the one that counts, none may ever come."""
 
@@ -266,6 +276,8 @@ class UaTransferStatus(Message):
     status: int
     reason: str
     final: bool
+    challenge: Challenge | None = None
+    """Of a 401 or 407: REFER may be sent again with the answer in its headers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 
 from media.config.model import Config
-from media.config.queues import QueueConfig
+from media.config.queues import QueueConfig, QueueConnect
 from media.config.read import Problem, Reading, did_you_mean
+from media.config.trunks import Transfer
 
 CheckReference = Callable[[str, str, str | None, Iterable[str], Reading], None]
 """Notes an unknown name: (path, kind, name, known names, reading)."""
@@ -33,14 +34,34 @@ def check_queue(
             check(f"{path}.{field}", "queue", name, queues, reading)
             if f"queues.{name}" == path:
                 reading.note_at(f"{path}.{field}", "a queue cannot fall back to itself")
+    check(f"{path}.second_line", "queue", queue.second_line, queues, reading)
+    if queue.outside is not None and queue.members:
+        reading.note_at(f"{path}.outside", "a queue has members or an outside number, not both")
+    trunks = config.trunks.values()
+    blind = queue.connect is QueueConnect.BLIND_REFER
+    if queue.connect is QueueConnect.AUTO:
+        blind = any(each.transfer is Transfer.BLIND_REFER for each in trunks)
+    if blind:
+        for name in queue.members:
+            phone = config.people[name].phone if name in config.people else ""
+            if phone in config.phones:
+                reading.note_at(
+                    f"{path}.members.{name}",
+                    "a carrier cannot call a phone that registers here; connect by refer or bridge",
+                )
     keys = [queue.whisper.accept_key, queue.whisper.decline_key, queue.whisper.repeat_key]
     if len(set(keys)) < len(keys):
         reading.note_at(f"{path}.whisper", "accept, decline and repeat need three different keys")
 
 
 def check_people(config: Config, reading: Reading, check: CheckReference) -> None:
-    """Note phones that cannot be rung, codes given twice, and personas' keys that lead nowhere."""
+    """Note phones that cannot be rung, codes given twice, and keys that lead nowhere."""
     _check_codes(config, reading)
+    keys = config.desk.keys
+    sequences = [keys.consult, keys.three_way, keys.complete, keys.cancel]
+    for each in sequences:
+        if sum(other.endswith(each) for other in sequences) > 1:
+            reading.note_at("desk.keys", f'"{each}" ends another sequence, too')
     trunks = reading.names.get("trunks", [])
     for name, person in config.people.items():
         path = f"people.{name}"

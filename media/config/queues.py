@@ -20,6 +20,15 @@ Fallback = Annotated[
 ]
 
 
+Outside = Annotated[
+    str,
+    Matching(
+        r"tel:\+?[0-9*#.()-]{2,32}|sips?:[^\s<>?@]+@[^\s<>?@]+",
+        "an address, as tel:+4930123456 or sip:team@192.0.2.9",
+    ),
+]
+
+
 class QueueStrategy(StrEnum):
     """Who is rung next."""
 
@@ -42,6 +51,9 @@ class QueueConnect(StrEnum):
     """REFER where the caller's trunk is known to take it, the bridge elsewhere."""
     BRIDGE = "bridge"
     REFER = "refer"
+    """REFER with Replaces, unless the trunk says ``bridge`` or has refused REFER lately."""
+    BLIND_REFER = "blind_refer"
+    """The carrier is asked to call the person's phone; no ringing by us, no whisper, no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,9 @@ class WhisperConfig:
     """From the end of the whisper to the key; then the next person is rung."""
     timeout_s: Annotated[float, Between(0.5, 120, "s")] = 20
     """A whisper that takes longer counts as over."""
+    hear_machines: bool = True
+    """Tell mailboxes by their greeting and their beep; off where phones beep at every pick-up, as
+    call recorders do."""
     prompt: str = "Press {accept} to take the call, {decline} to decline, {repeat} to repeat."
     """Spoken after the summary."""
     fallback: str = "A call from {caller} for {queue}. Reason: {reason}."
@@ -155,6 +170,12 @@ class QueueConfig:
     announce: AnnounceConfig = field(default_factory=AnnounceConfig)
     voicemail: VoicemailConfig = field(default_factory=VoicemailConfig)
     connect: QueueConnect = QueueConnect.AUTO
+    second_line: str | None = None
+    """Queue whose people are asked to join a talk or to be consulted; none takes this one."""
+    outside: Outside | None = None
+    """A number or SIP address that serves the callers of this queue, which has no members then:
+    ``tel:+4930123456`` or ``sip:team@192.0.2.9``. By REFER where the trunk's ``transfer`` or
+    ``connect`` says so, else called and joined here."""
     refer_news_s: Annotated[float, Between(0.1, 60, "s")] = 10
     """REFER to the carrier's first word about it; then the bridge takes over."""
     refer_s: Annotated[float, Between(0.1, 120, "s")] = 40
@@ -183,6 +204,27 @@ class FeatureCodes:
     """Followed by seconds, as *6530; 0 or nothing ends the wrap-up."""
 
 
+Sequence = Annotated[str, Matching(r"[*#][0-9*#]{1,7}", "keys that begin with * or #, as *3")]
+
+
+@dataclass(frozen=True, slots=True)
+class TalkKeys:
+    """What a person presses while talking with a caller; the caller does not hear it."""
+
+    consult: Sequence = "*2"
+    """Look for a second person and talk to them; the caller hears music."""
+    three_way: Sequence = "*3"
+    """Look for a second person, or bring the one consulted in: all three hear each other."""
+    complete: Sequence = "*1"
+    """Leave: caller and second person go on. Hanging up does the same."""
+    cancel: Sequence = "*0"
+    """Release the second person and go on with the caller."""
+    wait_s: Annotated[float, Between(0, 600, "s")] = 30
+    """How long nobody may be free for it."""
+    nobody_said: str = "Nobody can join you right now. You are with the caller again."
+    """Said to the person who asked."""
+
+
 FeatureKeys = Annotated[dict[str, str], EachKey(Matching(r"[0-9*#]", "one key, as 0"))]
 
 
@@ -194,5 +236,6 @@ class DeskConfig:
     """UA workers for calls to people, beside the one that listens; None takes 2 where there are
     queues. Each carries as many legs as its build of pjsua2 allows."""
     codes: FeatureCodes = field(default_factory=FeatureCodes)
+    keys: TalkKeys = field(default_factory=TalkKeys)
     address: Address | None = None
     """Address of our own RTP toward people's phones; none takes ``media.address``."""

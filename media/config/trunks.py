@@ -46,11 +46,15 @@ class Dtmf(StrEnum):
 
 
 class Transfer(StrEnum):
-    """How a caller is handed over; ``auto`` bridges unless the far end has proven REFER."""
+    """How a caller is handed over; ``auto`` is the bridge."""
 
     AUTO = "auto"
     BRIDGE = "bridge"
+    """Both legs stay here; the queue cannot change it."""
     REFER = "refer"
+    """REFER with Replaces: the person is asked first, then the carrier calls the phone."""
+    BLIND_REFER = "blind_refer"
+    """REFER at once: the carrier calls the phone, nobody is asked."""
 
 
 class NumberFormat(StrEnum):

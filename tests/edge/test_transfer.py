@@ -323,6 +323,8 @@ EVENTS = st.sampled_from(
         *(e.ReferNews(s, f) for s, f in ((202, False), (200, True), (405, True), (486, True))),
         e.LegsJoined(),
         e.JoinFailed("x"),
+        e.VoicemailSuspected("ann"),
+        e.VoicemailHeard("bob"),
         e.TimePassed(),
         e.QueueGaveUp(q.GaveUp.MAX_WAIT),
         e.CallerGone(),
@@ -355,6 +357,8 @@ def test_whatever_happens_no_phone_is_left(
                 case e.DialPhone(member):
                     dialled.add(member)
                     outcomes[member] = 0
+                case e.SendRefer(member, blind=True):
+                    outcomes[member] = 0
                 case e.ReleasePhone(member):
                     dialled.discard(member)
                 case e.AttemptEnded(member):
@@ -366,3 +370,113 @@ def test_whatever_happens_no_phone_is_left(
     dialled -= {a.member for a in p_end if isinstance(a, e.ReleasePhone)}
     assert dialled == set()
     assert p.transfer.state is TransferState.OVER
+
+
+# ---------------------------------------------------------------- blind REFER
+
+
+def blind(*members: str) -> Play:
+    p = Play(connect=e.Connect.BLIND_REFER)
+    p.at(1_000, *(e.RingWanted(each, 20_000) for each in members))
+    return p
+
+
+def test_a_blind_refer_rings_nobody() -> None:
+    """The carrier is asked at once, for one person only; its last report is the outcome."""
+    p = blind("ann", "bob")
+    picked = e.TellFloor(q.OfferPickedUp("t", "ann"))
+    assert p.actions[1:] == [picked, e.SendRefer("ann", blind=True)]
+    assert p.at(1_100, e.ReferNews(100, False), e.ReferNews(180, False)) == []
+    p.at(3_000, e.ReferNews(200, True))
+    assert p.outcomes() == {"ann": Outcome.CONNECTED}
+    assert p.transfer.handed_over and e.ReleaseCaller() in p.actions
+    assert p.at(3_001, e.ReferNews(500, True)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (486, Outcome.BUSY),
+        (603, Outcome.DECLINED),
+        (404, Outcome.REFUSED_BY_CARRIER),
+        (480, Outcome.NO_ANSWER),
+        (500, Outcome.FAILED),
+    ],
+)
+def test_a_blind_refer_that_fails(status: int, outcome: Outcome) -> None:
+    """The report's status is the outcome; the trunk knows REFER and is asked again."""
+    p = blind("ann")
+    p.at(1_100, e.ReferNews(100, False), e.ReferNews(status, True))
+    assert p.outcomes() == {"ann": outcome}
+    assert not [a for a in p.actions if isinstance(a, e.ReferRefused)]
+    assert p.at(1_200, e.RingWanted("bob", 20_000))[-1] == e.SendRefer("bob", blind=True)
+
+
+def test_a_trunk_that_knows_no_blind_refer() -> None:
+    """It is remembered, the phone is rung by us, and the whisper and the key follow."""
+    p = blind("ann")
+    assert p.at(1_100, e.ReferNews(405, True)) == [e.ReferRefused(405), e.DialPhone("ann")]
+    assert p.at(2_000, e.PhoneAnswered("ann"))[-1] == e.Whisper("ann")
+    assert p.at(3_000, e.PhoneKey("ann", "1")) == [e.JoinLegs("ann")]
+    p = blind("ann")
+    p.at(1_100, e.ReferNews(405, True))
+    p.at(21_100, e.TimePassed())
+    assert p.outcomes() == {"ann": Outcome.NO_ANSWER}
+
+
+@pytest.mark.parametrize("reports", [0, 1])
+def test_silence_after_a_blind_refer(reports: int) -> None:
+    """Without a last word from the carrier the attempt timed out."""
+    p = blind("ann")
+    p.at(1_100, *[e.ReferNews(100, False)] * reports)
+    deadline_ns = p.transfer.next_deadline_ns()
+    assert deadline_ns == (41_000 if reports else 11_000) * MS
+    p.at(deadline_ns // MS, e.TimePassed())
+    assert p.outcomes() == {"ann": Outcome.TIMED_OUT}
+
+
+@pytest.mark.parametrize(
+    ("reports", "outcome"),
+    [(0, Outcome.CALLER_LEFT), (1, Outcome.CONNECTED), (2, Outcome.CALLER_LEFT)],
+)
+def test_the_dialog_ends_after_a_blind_refer(reports: int, outcome: Outcome) -> None:
+    """Right after 202 the carrier took over; before it, or after it rang, the caller left."""
+    p = blind("ann")
+    p.at(1_100, *[e.ReferNews(100, False)] * reports)
+    p.at(1_500, e.CallerGone())
+    assert p.outcomes() == {"ann": outcome}
+    assert p.transfer.handed_over is (outcome is Outcome.CONNECTED)
+    assert e.ReleaseCaller() not in p.actions
+
+
+def test_a_report_of_603_is_not_the_trunks_refusal() -> None:
+    """With Replaces, too: what the phone says is not what the trunk thinks of REFER."""
+    p = Play(connect=e.Connect.REFER).whisper()
+    p.at(5_000, e.PhoneKey("ann", "1"))
+    assert p.at(6_000, e.ReferNews(100, False), e.ReferNews(603, True)) == [e.JoinLegs("ann")]
+
+
+# ---------------------------------------------------------------- machines
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome"),
+    [
+        (e.TimePassed(), Outcome.VOICEMAIL),
+        (e.PhoneGone("ann", 200), Outcome.VOICEMAIL),
+        (e.PhoneKey("ann", "2"), Outcome.DECLINED),
+    ],
+)
+def test_a_suspected_machine(ends: e.TransferEvent, outcome: Outcome) -> None:
+    """Who talks on and presses nothing was a machine; a key proves a person."""
+    p = Play().whisper()
+    assert p.at(4_000, e.VoicemailSuspected("ann")) == []
+    p.at(60_000, ends)
+    assert p.outcomes() == {"ann": outcome}
+
+
+def test_a_person_who_sends_the_caller_on_was_connected() -> None:
+    """Taking the caller from somebody who talks to them does not make the talk a failure."""
+    p = Play().connected()
+    p.at(60_000, e.Cancelled())
+    assert p.outcomes() == {"ann": Outcome.CONNECTED}

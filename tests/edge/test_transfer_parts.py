@@ -9,7 +9,7 @@ from edge.dialplan.plan import DialPlan
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
 from edge.transfer.briefing import Briefing
-from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+from edge.transfer.events import AttemptEnded, AttemptTimes, Connect, Outcome
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.handover import user_of
 from edge.transfer.invitation import invitation, outside_invitation
@@ -18,6 +18,7 @@ from edge.transfer.order import Order
 from edge.transfer.outbox import Outbox
 from edge.transfer.records import AttemptContext, attempt_columns
 from edge.transfer.refer_memory import HOUR_NS, ReferMemory
+from edge.transfer.refer_target import blind_target
 from edge.transfer.texts import announcement, fill
 from media import ConfigError, RemoteError
 from media.config.model import AgentConfig, Config, RuleConfig, SipConfig
@@ -132,8 +133,30 @@ def test_an_outside_number_needs_a_way() -> None:
     """A SIP address goes as it is, a number over the caller's trunk, else it is a fault."""
     assert outside_invitation(config(), "sip:x@y", ORDER).uri == "sip:x@y"
     assert outside_invitation(config(), "12", ORDER).uri == "sip:12@sip.example:5080"
+    assert outside_invitation(config(), "tel:+491", ORDER).uri == "sip:+491@sip.example:5080"
     with pytest.raises(ConfigError):
         outside_invitation(config(trunks={}), "12", ORDER)
+
+
+@pytest.mark.parametrize(
+    ("address", "trunk", "refer_to"),
+    [
+        ("sip:team@192.0.2.9", "carrier", "<sip:team@192.0.2.9>"),
+        ("tel:+4930123", "carrier", "<tel:+4930123>"),
+        ("+4930123", "carrier", "<sip:+4930123@sip.example:5080;user=phone>"),
+        ("*12#", "carrier", "<sip:*12%23@sip.example:5080;user=phone>"),
+        ("+4930123", "default", "<tel:+4930123>"),
+    ],
+)
+def test_where_a_blind_refer_points(address: str, trunk: str, refer_to: str) -> None:
+    """Addresses stay as they are, numbers become the carrier's own."""
+    assert blind_target(config(), address, trunk) == refer_to
+
+
+def test_a_phone_that_registers_here_is_nothing_to_a_carrier() -> None:
+    """Its name is no address."""
+    with pytest.raises(RemoteError, match="cleo"):
+        blind_target(config(), "cleo", "carrier")
 
 
 def test_onward_goes_only_where_the_plan_leads() -> None:
@@ -157,21 +180,26 @@ def test_onward_goes_only_where_the_plan_leads() -> None:
 @pytest.mark.parametrize(
     ("queue", "trunk", "refused", "wanted"),
     [
-        (QueueConnect.AUTO, Transfer.AUTO, False, False),
-        (QueueConnect.AUTO, Transfer.REFER, False, True),
-        (QueueConnect.AUTO, Transfer.REFER, True, False),
-        (QueueConnect.AUTO, Transfer.BRIDGE, False, False),
-        (QueueConnect.REFER, Transfer.AUTO, False, True),
-        (QueueConnect.REFER, Transfer.BRIDGE, False, False),
-        (QueueConnect.BRIDGE, Transfer.REFER, False, False),
+        (QueueConnect.AUTO, Transfer.AUTO, False, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.REFER, False, Connect.REFER),
+        (QueueConnect.AUTO, Transfer.REFER, True, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.AUTO, Transfer.BLIND_REFER, False, Connect.BLIND_REFER),
+        (QueueConnect.REFER, Transfer.AUTO, False, Connect.REFER),
+        (QueueConnect.REFER, Transfer.BLIND_REFER, False, Connect.REFER),
+        (QueueConnect.BLIND_REFER, Transfer.AUTO, False, Connect.BLIND_REFER),
+        (QueueConnect.BLIND_REFER, Transfer.REFER, True, Connect.BRIDGE),
+        (QueueConnect.BLIND_REFER, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.REFER, Transfer.BRIDGE, False, Connect.BRIDGE),
+        (QueueConnect.BRIDGE, Transfer.REFER, False, Connect.BRIDGE),
     ],
 )
-def test_the_ladder(queue: QueueConnect, trunk: Transfer, refused: bool, wanted: bool) -> None:
+def test_the_ladder(queue: QueueConnect, trunk: Transfer, refused: bool, wanted: Connect) -> None:
     """Bridge unless queue or trunk say REFER, and the trunk has not refused it lately."""
     memory = ReferMemory()
     if refused:
         memory.refuse("t", 0)
-    assert memory.wants_refer(queue, trunk, "t", 1) is wanted
+    assert memory.way(queue, trunk, "t", 1) is wanted
     assert memory.refused("t", HOUR_NS + 1) is False
 
 

@@ -9,7 +9,13 @@ import pytest
 
 from edge.dialplan.plan import Action
 from edge.trunks import identity
-from edge.trunks.digest import NONCE_LIFE_NS, Challenger, Proof, parse_credentials
+from edge.trunks.digest import (
+    NONCE_LIFE_NS,
+    Challenger,
+    Proof,
+    answer_challenge,
+    parse_credentials,
+)
 from edge.trunks.gate import MOST_SOURCES, Admit, Gate, GateRules, RefusalReason
 from edge.trunks.limits import SECOND_NS, TrunkUse
 from edge.trunks.messages import CallProbed, ServerProbed, TrunkProbed
@@ -360,6 +366,33 @@ def test_right_credentials_of_both_algorithms(which: int) -> None:
     assert check(made, header) is Proof.RIGHT
     assert check(made, header) is Proof.STALE
     assert check(made, answer(challenges[which], "pbx", "secret", "00000002")) is Proof.RIGHT
+
+
+@pytest.mark.parametrize("which", [slice(0, 2), slice(0, 1), slice(1, 2)])
+def test_our_own_answer_to_a_challenge(which: slice) -> None:
+    """It is right by our own check, and by the strongest algorithm that is asked for."""
+    made = Challenger(b"k")
+    challenges = made.challenges("r", "192.0.2.1", 5)[which]
+    header = answer_challenge(", ".join(challenges), "INVITE", "sip:a@b", "pbx", "secret", "cafe")
+    assert header is not None and check(made, header) is Proof.RIGHT
+    assert ("SHA-256" in header) is (len(challenges) == 2 or "SHA-256" in challenges[0])
+    wrong = answer_challenge(challenges[0], "INVITE", "sip:a@b", "pbx", "secreT", "cafe")
+    assert wrong is not None and check(made, wrong) is Proof.WRONG
+
+
+def test_an_old_challenge_and_one_that_we_cannot_answer() -> None:
+    """RFC 2069 has no qop and no nc; unknown algorithms and auth-int alone get no answer."""
+    old = answer_challenge(
+        'Digest realm="r", nonce="n", opaque="o"', "REFER", "sip:a@b", "u", "p", ""
+    )
+    one, two = (hashlib.md5(each.encode()).hexdigest() for each in ("u:r:p", "REFER:sip:a@b"))
+    response = hashlib.md5(f"{one}:n:{two}".encode()).hexdigest()
+    assert old is not None and f'response="{response}"' in old
+    assert 'opaque="o"' in old and "nc=" not in old and "algorithm" not in old
+    for more in ("algorithm=SHA-512", 'algorithm=MD5, qop="auth-int"'):
+        header = f'Digest realm="r", nonce="n", {more}'
+        assert answer_challenge(header, "REFER", "sip:a@b", "u", "p", "c") is None
+    assert answer_challenge("Basic", "REFER", "sip:a@b", "u", "p", "c") is None
 
 
 def test_wrong_missing_and_stale_credentials() -> None:

@@ -95,4 +95,4 @@ def test_other_law_is_transcoded_and_mixing_saturates() -> None:
     assert audio is not None
     assert octets(audio, Codec.PCMA) == encode(Codec.PCMA, audio.samples)
     loud = np.full(160, 32_000, dtype=np.int16)
-    assert int(mix(audio, loud).max()) == 32_767
+    assert int(mix(audio.samples, loud).max()) == 32_767

@@ -74,12 +74,12 @@ def test_key_presses_leave_as_events() -> None:
 def test_joined_leg_passes_bit_for_bit_and_clips_mix_over_it() -> None:
     """The other leg's octets are sent as they are; with a clip both can be heard."""
     one = outbound()
-    one.joined = ClockedReader()
+    voice = one.voices[2] = ClockedReader()
     sent, got = b"", []
     for n in range(100):
         payload = encode(Codec.PCMU, tone(440, 0.02, phase_samples=160 * n))
         sent += payload
-        one.joined.receive(HeardFrame(160 * n, decode(Codec.PCMU, payload), 0, payload=payload), 0)
+        voice.receive(HeardFrame(160 * n, decode(Codec.PCMU, payload), 0, payload=payload), 0)
         if n == 50:
             one.playout.append(1, tone(1_000, 1.0))
         got.append(packets(one, 1)[0].payload)
@@ -87,6 +87,24 @@ def test_joined_leg_passes_bit_for_bit_and_clips_mix_over_it() -> None:
     last = decode(Codec.PCMU, b"".join(got[51:]))
     assert tone_level(last, 440) > 0.4
     assert tone_level(last, 1_000) > 0.4
+
+
+def test_two_joined_legs_and_a_clip_are_added_up() -> None:
+    """Everybody who speaks is heard, and one who has nothing to say takes nothing away."""
+    one = outbound()
+    one.voices = {number: ClockedReader() for number in (2, 3, 4)}
+    got = []
+    for n in range(60):
+        for number, hz in ((2, 440), (3, 700)):
+            samples = tone(hz, 0.02, phase_samples=160 * n) // 2
+            one.voices[number].receive(HeardFrame(160 * n, samples, 0), 0)
+        if n == 30:
+            one.playout.append(1, tone(1_000, 1.0) // 2)
+        got.append(packets(one, 1)[0].payload)
+    talk = decode(Codec.PCMU, b"".join(got[5:30]))
+    assert min(tone_level(talk, 440), tone_level(talk, 700)) > 0.4
+    everything = decode(Codec.PCMU, b"".join(got[31:]))
+    assert min(tone_level(everything, hz) for hz in (440, 700, 1_000)) > 0.25
 
 
 def test_clip_end_is_filled_with_noise() -> None:

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tests.harness.outside_sip import SipMessage, parse_sip, sdp_audio
-from tests.transfer.rtp import MS, Rtp
+from tests.transfer.rtp import CODECS, MS, Rtp
 
 _tokens = itertools.count(random.randrange(1 << 20))
 
@@ -27,6 +29,8 @@ class Behaviour:
     headers: tuple[str, ...] = ()
     dead: bool = False
     """Answers nothing at all, not even 100."""
+    speech: np.ndarray | None = None
+    """Said at the pick-up, instead of the tone."""
 
 
 @dataclass
@@ -61,6 +65,9 @@ class Dialog:
     def __post_init__(self) -> None:
         """Make the audio."""
         self.rtp = Rtp(self.phone.tone)
+        self.codecs = self.phone.codecs
+        if self.phone.behaviour.speech is not None:
+            self.rtp.say(self.phone.behaviour.speech)
 
     # ------------------------------------------------------------ what is heard
 
@@ -79,6 +86,12 @@ class Dialog:
         recent = self.rtp.heard[-5:]
         fresh = recent and time.monotonic_ns() - recent[-1].at_ns < 100 * MS
         return bool(fresh) and len(recent) == 5 and all(p.tones == {name} for p in recent)
+
+    def hears_all(self, *names: str) -> bool:
+        """Say whether these, and nobody else, are heard right now; nobody at all where empty."""
+        recent = self.rtp.heard[-5:]
+        fresh = recent and time.monotonic_ns() - recent[-1].at_ns < 100 * MS
+        return bool(fresh) and len(recent) == 5 and all(p.tones == set(names) for p in recent)
 
     @property
     def up(self) -> bool:
@@ -102,6 +115,12 @@ class Dialog:
             self.rtp.press(digit)
         return at_ns
 
+    def press_all(self, digits: str) -> int:
+        """Press keys one after the other; return when."""
+        for digit in digits:
+            self.rtp.press(digit)
+        return time.monotonic_ns()
+
     def hang_up(self) -> None:
         """Send BYE."""
         if self.up:
@@ -116,6 +135,15 @@ class Dialog:
         self.version += 1
         self._request("INVITE", self.sdp())
 
+    async def move(self) -> None:
+        """Offer anew with another port, and send from there."""
+        old, self.rtp = self.rtp, Rtp(self.phone.tone)
+        self.rtp.codec = old.codec
+        await self.rtp.open()
+        old.stop()
+        self.version += 1
+        self._request("INVITE", self.sdp())
+
     def notify(self, sipfrag: str) -> None:
         """Say how a REFER ended."""
         headers = ("Event: refer", "Subscription-State: terminated;reason=noresource")
@@ -127,14 +155,15 @@ class Dialog:
 
     def sdp(self) -> str:
         """Return our SDP."""
+        types = [each for each, name in CODECS.items() if name in self.codecs]
         lines = [
             "v=0",
             f"o=phone 1 {self.version} IN IP4 127.0.0.1",
             "s=-",
             "c=IN IP4 127.0.0.1",
             "t=0 0",
-            f"m=audio {self.rtp.port} RTP/AVP 0 101",
-            "a=rtpmap:0 PCMU/8000",
+            f"m=audio {self.rtp.port} RTP/AVP {' '.join(map(str, types))} 101",
+            *(f"a=rtpmap:{each} {CODECS[each]}/8000" for each in types),
             "a=rtpmap:101 telephone-event/8000",
             f"a={self.direction}",
             "",
@@ -148,7 +177,10 @@ class Dialog:
         if found := re.search(r"<([^>]+)>", message.header("contact")):
             self.target = found[1]
         if message.body:
-            address, port, _, direction = sdp_audio(message.body)
+            address, port, types, direction = sdp_audio(message.body)
+            ours = [CODECS[each] for each in types if CODECS.get(each) in self.phone.codecs]
+            self.rtp.codec = ours[0]
+            self.codecs = (ours[0],)
             self.rtp.sending = direction in ("sendrecv", "recvonly")
             self.rtp.start((address, port))
 
@@ -201,12 +233,15 @@ class Phone(asyncio.DatagramProtocol):
     def __init__(self, name: str, tone: str | None = None) -> None:
         self.name = name
         self.tone = tone or name
+        self.codecs: tuple[str, ...] = ("PCMU",)
         self.behaviour = Behaviour()
         self.dialogs: list[Dialog] = []
         self.on_request: Callable[[Dialog, SipMessage], bool] = lambda dialog, request: False
         """Answers a request itself where it returns True."""
         self.statuses: list[tuple[str, int]] = []
         """(method, status) of every final answer."""
+        self._unheard: set[str] = set()
+        """Calls that came while it was dead; what is repeated of them later comes too late."""
         self._repeats: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -298,9 +333,11 @@ class Phone(asyncio.DatagramProtocol):
             message = parse_sip(datagram, time.monotonic_ns())
         except ValueError:
             return
+        if self.behaviour.dead:
+            self._unheard.add(message.header("call-id"))
         if message.status:
             self._take_answer(message)
-        elif not self.behaviour.dead:
+        elif message.header("call-id") not in self._unheard:
             self._spawn(self._take_request(message, address))
 
     def error_received(self, _: Exception) -> None:

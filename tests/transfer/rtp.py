@@ -10,6 +10,7 @@ import asyncio
 import random
 import struct
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,7 @@ TONES = {
     "outside": 2_700,
     "beep": 3_000,
 }
+CODECS = {0: "PCMU", 8: "PCMA"}
 _AT = np.arange(FRAME) / 8_000
 _BASES = np.stack([np.exp(-2j * np.pi * hz * _AT) for hz in TONES.values()])
 _NAMES = tuple(TONES)
@@ -61,18 +63,24 @@ class Packet:
 
     at_ns: int
     payload: bytes
+    codec: str = "PCMU"
 
     @property
     def tones(self) -> frozenset[str]:
         """Whose tones are in it."""
-        return who(g711.decode("PCMU", self.payload))
+        return who(g711.decode(self.codec, self.payload))
 
 
 class Rtp(asyncio.DatagramProtocol):
     """One phone's audio: its tone out, what comes in kept."""
 
     def __init__(self, name: str) -> None:
-        self.frame = g711.encode("PCMU", samples_of(name))
+        self.codec = "PCMU"
+        self.samples = samples_of(name)
+        self.tape: deque[np.ndarray] = deque()
+        """What is said first, frame by frame."""
+        self.keys_heard = 0
+        """Packets of RFC 4733 that came in."""
         self.heard: list[Packet] = []
         self.remote: tuple[str, int] | None = None
         self.sending = True
@@ -102,6 +110,16 @@ class Rtp(asyncio.DatagramProtocol):
         """Send a key as RFC 4733."""
         self._digits.append(("0123456789*#".index(digit), 0))
 
+    def payload(self, samples: np.ndarray | None = None) -> bytes:
+        """Return a frame of the tone, or of something else, as it goes out."""
+        return g711.encode(self.codec, self.samples if samples is None else samples)
+
+    def say(self, samples: np.ndarray) -> None:
+        """Say something, then nothing more."""
+        whole = len(samples) // FRAME * FRAME
+        self.tape.extend(samples[:whole].reshape(-1, FRAME))
+        self.samples = np.zeros(FRAME, dtype=np.int16)
+
     def stop(self) -> None:
         """Stop sending."""
         if self._task is not None:
@@ -115,8 +133,10 @@ class Rtp(asyncio.DatagramProtocol):
 
     def datagram_received(self, datagram: bytes, _: object) -> None:
         """Keep audio."""
-        if len(datagram) >= 12 and datagram[1] & 0x7F == 0:
-            self.heard.append(Packet(time.monotonic_ns(), datagram[12:]))
+        kind = datagram[1] & 0x7F if len(datagram) >= 12 else -1
+        self.keys_heard += kind == 101
+        if kind in CODECS:
+            self.heard.append(Packet(time.monotonic_ns(), datagram[12:], CODECS[kind]))
 
     def error_received(self, _: Exception) -> None:
         """Pass over what the far end's closed port says."""
@@ -128,7 +148,9 @@ class Rtp(asyncio.DatagramProtocol):
                 due = await self._send_digit(self._digits.pop(0)[0], due)
                 continue
             if self.sending:
-                self._send(0, self._stamp, self.frame)
+                samples = self.tape.popleft() if self.tape else self.samples
+                payload_type = next(each for each, name in CODECS.items() if name == self.codec)
+                self._send(payload_type, self._stamp, self.payload(samples))
             self._stamp += FRAME
             due += 0.02
             await asyncio.sleep(max(0, due - time.monotonic()))

@@ -21,6 +21,7 @@ _REPLY = """[last_Via:]
       [last_To:]{tag}
       [last_Call-ID:]
       [last_CSeq:]"""
+_KEPT = ("Via", "From", "To", "CSeq")
 _IN_DIALOG = """[last_Via:]
       [last_From:]
       [last_To:]
@@ -103,6 +104,24 @@ def notify(number: int, sipfrag: str, state: str = "terminated;reason=noresource
     kind = "Content-Type: message/sipfrag;version=2.0\n      " if sipfrag else ""
     headers = f"Event: refer\n      {kind}Subscription-State: {state}"
     return request("NOTIFY", number, headers, sipfrag) + receive(response=200)
+
+
+def receive_kept(method: str) -> str:
+    """Return a step that waits for a request and keeps what its answer needs."""
+    kept = "".join(
+        f'    <ereg regexp=".*" search_in="hdr" header="{name}" assign_to="{name.lower()}"/>\n'
+        for name in _KEPT
+    )
+    return f'  <recv request="{method}"><action>\n{kept}  </action></recv>\n'
+
+
+def reply_kept(status: str) -> str:
+    """Return a step that answers the request that was kept, whatever came since."""
+    headers = "".join(f"      {name}[${name.lower()}]\n" for name in _KEPT)
+    return send(
+        f"SIP/2.0 {status}\n{headers}      Call-ID: [call_id]\n"
+        "      Contact: <sip:sipp@[local_ip]:[local_port]>\n      Content-Length: 0"
+    )
 
 
 def carrier(*steps: str) -> str:

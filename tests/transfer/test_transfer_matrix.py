@@ -131,7 +131,7 @@ async def test_the_decline_key(rig: Rig, ann: Phone, bob: Phone) -> None:
     await whispered(ann, rig)
     ann.last.press("2")
     await accept(bob, caller)
-    assert ann.last.ended_ns
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "declined", "connected")
 
@@ -162,7 +162,8 @@ async def test_no_key_is_no_acceptance(rig: Rig, ann: Phone, bob: Phone, who: st
     caller = await rig.caller()
     caller.ask()
     await accept(bob, caller)
-    assert ann.last.ended_ns and "caller" not in ann.last.heard()
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
+    assert "caller" not in ann.last.heard()
     assert "ann" not in caller.dialog.heard()
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "timed_out", "connected")
@@ -306,6 +307,41 @@ async def test_the_phone_reinvites_in_the_whisper(rig: Rig, ann: Phone) -> None:
     await asyncio.sleep(0.2)
     assert ann.last.up
     await accept(ann, caller)
+
+
+async def test_a_phone_that_stays_on_hold(rig: Rig, ann: Phone, bob: Phone) -> None:
+    """Pressed into hold during the whisper and forgotten there, it is left for the next one."""
+    caller = await rig.caller()
+    caller.ask()
+    await whispered(ann, rig)
+    ann.last.hold("sendonly")
+    await accept(bob, caller)
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
+    assert "ann" not in caller.dialog.heard()
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "timed_out", "connected")
+
+
+@pytest.mark.parametrize("when", ["in the whisper", "while they talk"])
+async def test_the_phone_moves_its_audio(rig: Rig, ann: Phone, when: str) -> None:
+    """A re-INVITE with another port: key and voices go on from there."""
+    rig.agent.whisper_s = 1.5
+    caller = await rig.caller()
+    caller.ask("one")
+    await whispered(ann, rig)
+    if when == "while they talk":
+        await accept(ann, caller)
+    old = ann.last.rtp
+    await ann.last.move()
+    await until(lambda: len(ann.last.rtp.heard) > 5, 3, rig.log)
+    if when == "in the whisper":
+        await accept(ann, caller)
+    await caller.hears("ann")
+    await until(lambda: ann.last.hears("caller"), 3, rig.log)
+    count = len(old.heard)
+    await asyncio.sleep(0.2)
+    assert len(old.heard) == count
+    old.close()
 
 
 async def test_nobody_is_there(rig: Rig) -> None:
