@@ -73,7 +73,7 @@ class LlamaModel:
         Raises:
             LocalError: llama.cpp cannot read it.
         """
-        _be_quiet()
+        be_quiet()
         native.llama_backend_init()
         parameters = native.llama_model_default_params()
         parameters.n_gpu_layers = 0
@@ -280,7 +280,8 @@ def _drop_log(level: int, text: bytes, user_data: object) -> None:
     """Take llama.cpp's log lines away from standard error."""
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
+    """Let llama.cpp write nothing to standard error."""
     native.llama_log_set(_drop_log, ctypes.c_void_p(0))
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.models.manifest import ModelSpec, PackageSource
+from agent.models.recast import recast
 from agent.models.sources import Downloads, Report, SourceError, megabytes
 from agent.models.store import MARKER, ModelStore
 from media import CordboardError
@@ -47,11 +48,13 @@ def _fetch_row(store: ModelStore, row: Sequence[ModelSpec], downloads: Downloads
     for spec in row:
         if store.is_present(spec):
             downloads.report(f"{spec.name}: present")
+            recast(store.models_dir / spec.name, spec, downloads.report)
             return None
         if spec.optional and len(row) > 1:
             continue
         try:
             install(store, spec, downloads)
+            recast(store.models_dir / spec.name, spec, downloads.report)
             return None
         except FetchError as error:
             reasons.append(str(error))
