@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOST_TOKENS = 5
-"""Guessed at once: more are seldom all right, and each costs a fifth of a step."""
-FIRST_TOKENS = 3
-"""Guessed for the beginning of an answer, when nothing shows yet which text it follows."""
+MOST_TOKENS = 8
+"""Guessed at once: more are seldom all right, and each costs a fifth of a step or less."""
+FIRST_TOKENS = 10
+"""Guessed for the beginning of an answer, when nothing shows yet which text it follows.
+
+Milliseconds of one core to the first clause and for the whole answer, 18 questions, weights as
+Q8_0: 492 and 1,139 without guesses, 266 and 446 with 3 and then 5, 214 and 366 with 10 and 8.
+"""
 
 
 class Draft:
