@@ -115,7 +115,7 @@ async def _load_language_model(config: Config, store: ModelStore) -> LanguageMod
         prefix_dir=Path(config.engines.cache_dir) / "prefixes",
     )
     return await asyncio.to_thread(
-        lambda: LlamaLanguageModel.load(choice.path, options, name=choice.name)
+        lambda: LlamaLanguageModel.load(choice.path, options, name=choice.path.stem)
     )
 
 

@@ -1,8 +1,8 @@
 """Guess an answer's next tokens from texts that it may repeat (sans-IO).
 
 An answer that is held to facts says much of them word for word. Tokens that are guessed right cost
-a quarter of what they cost one by one, because one step computes several at once (measured with
-Qwen2.5 0.5B on two cores: one token 22 to 34 ms, twelve 102 ms); what was guessed wrong is taken
+a fraction of what they cost one by one, because one step computes several at once (measured with
+Qwen2.5 0.5B, milliseconds of one core: one token 58, six 116); what was guessed wrong is taken
 back. What is said is the same with and without. Known as prompt lookup decoding.
 """
 
@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOST_TOKENS = 5
-"""Guessed at once: more are seldom all right, and each costs about 7 ms."""
-FIRST_TOKENS = 3
-"""Guessed for the beginning of an answer, when nothing shows yet which text it follows."""
+MOST_TOKENS = 8
+"""Guessed at once: more are seldom all right, and each costs a fifth of a step or less."""
+FIRST_TOKENS = 10
+"""Guessed for the beginning of an answer, when nothing shows yet which text it follows.
+
+Milliseconds of one core to the first clause and for the whole answer, 18 questions, weights as
+Q8_0: 492 and 1,139 without guesses, 266 and 446 with 3 and then 5, 214 and 366 with 10 and 8.
+"""
 
 
 class Draft:

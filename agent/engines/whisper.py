@@ -1,9 +1,10 @@
 """Speech to text by Whisper as if it streamed: partial words while the caller speaks.
 
-Two threads share one network. One takes what is urgent only (finals, then pauses); the other takes
-partials as well, when nothing urgent waits: a final never waits behind a partial. Of every session
-at most one recognition is queued or running, of all sessions at most one partial runs; who was
-served longest ago comes next.
+Two threads take what is urgent (finals, then pauses), one takes partials and computes at a lower
+priority: a final neither waits behind a partial nor shares a core with it. A recognition that has
+begun cannot be stopped before its encoder is done, so one that proved to be too early (a stop
+consonant sounds like a pause) leaves the second thread to the one that follows it. Of every session
+at most one recognition is queued or running; who was served longest ago comes next.
 
 A partial begins when 0.8 s of new speech has come. As soon as the caller pauses, a recognition of
 all that was said replaces it: its words are most likely the final ones, and
@@ -29,13 +30,17 @@ from pathlib import Path
 import structlog
 
 from agent.engines.base import Samples, Transcript
-from agent.engines.silero import SileroModel
+from agent.engines.silero import WINDOW_SAMPLES, SileroModel
 from agent.engines.utterance import MARGIN_SAMPLES, Utterance
 from agent.engines.whisper_decode import Abandoned, WhisperDecoder, Words
 from media import ConfigError, LocalError
 from media.realtime import step_back
 
 _PARTIAL_EVERY_SAMPLES = 6_400
+_URGENT_THREADS = 2
+_URGENT_NICENESS = 2
+"""Before the language model (5): it works ahead while the last words are being recognised."""
+_AHEAD_NICENESS = 8
 _PAUSE_SAMPLES = MARGIN_SAMPLES
 """64 ms of silence: the caller has perhaps finished. In every third utterance it is a stop
 consonant; the words recognised then serve as partial ones."""
@@ -57,6 +62,8 @@ class _Job:
     done: Future[None] = field(default_factory=Future)
     covered_samples: int | None = None
     """What it hears, fixed when it starts."""
+    decoder: WhisperDecoder | None = None
+    """What computes it, fixed when it starts."""
     unwanted: bool = False
     waiting: int = 0
 
@@ -71,16 +78,16 @@ class WhisperModel:
 
     def __init__(self, path: Path, voice_activity: SileroModel) -> None:
         self.name = path.name
-        self.decoder = WhisperDecoder(path, workers=2)
+        self.urgent = WhisperDecoder(path, workers=_URGENT_THREADS, niceness=_URGENT_NICENESS)
+        self.ahead = WhisperDecoder(path, niceness=_AHEAD_NICENESS)
         self.voice_activity = voice_activity
         self.lock = threading.Condition()
         self._queue: list[_Job] = []
-        self._running: list[_Job] = []
         self._turns = 0
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, args=(urgent,), name=f"whisper-{urgent}")
-            for urgent in (True, False)
+            threading.Thread(target=self._work, args=(urgent,), name=f"whisper-{number}")
+            for number, urgent in enumerate([True] * _URGENT_THREADS + [False])
         ]
         for each in self._threads:
             each.daemon = True
@@ -96,7 +103,7 @@ class WhisperModel:
         Raises:
             ConfigError: Whisper does not know the language.
         """
-        if not self.decoder.speaks(language):
+        if not self.urgent.speaks(language):
             raise ConfigError([f"{self.name} does not know the language {language!r}"])
         return WhisperRecognizer(self, language, prompt)
 
@@ -125,24 +132,23 @@ class WhisperModel:
             self._queue.remove(job)
             job.done.cancel()
 
-    def _work(self, urgent_only: bool) -> None:
+    def _work(self, urgent: bool) -> None:
         step_back()
         while True:
             with self.lock:
-                while (job := self._next(urgent_only)) is None:
+                while (job := self._next(urgent)) is None:
                     if self._closed:
                         return
                     self.lock.wait()
                 self._queue.remove(job)
-                self._running.append(job)
                 self._turns += 1
                 job.session.served = self._turns
                 job.covered_samples = job.utterance.samples
+                job.decoder = self.urgent if urgent else self.ahead
             self._run(job)
 
-    def _next(self, urgent_only: bool) -> _Job | None:
-        full = urgent_only or any(each.rank is _Rank.PARTIAL for each in self._running)
-        fit = [each for each in self._queue if not (full and each.rank is _Rank.PARTIAL)]
+    def _next(self, urgent: bool) -> _Job | None:
+        fit = [each for each in self._queue if urgent is (each.rank is not _Rank.PARTIAL)]
         return min(fit, key=lambda each: (each.rank, each.session.served), default=None)
 
     def _run(self, job: _Job) -> None:
@@ -155,7 +161,6 @@ class WhisperModel:
             _log.error("recognition_failed", exc_info=True)
             failure = error
         with self.lock:
-            self._running.remove(job)
             job.session.drop(job)
             self.lock.notify_all()
         if failure is None:
@@ -262,14 +267,14 @@ class WhisperSession:
                 raise Abandoned
             start, cut = self._frozen_samples, job.utterance.cut(self._frozen_samples)
         while cut is not None:
-            words = self._recognize_span(job, start, cut)
+            words = self._recognize_span(job, start, cut, self._model.urgent)
             with self._model.lock:
                 if job.unwanted or job.utterance is not self._utterance:
                     raise Abandoned
                 self._frozen.append(words)
                 start = self._frozen_samples = cut
                 cut = job.utterance.cut(start)
-        words = self._recognize_span(job, start, job.covered_samples)
+        words = self._recognize_span(job, start, job.covered_samples, job.decoder)
         with self._model.lock:
             if job.utterance is self._utterance and not job.unwanted:
                 self._words = words
@@ -280,15 +285,16 @@ class WhisperSession:
         if self._job is job:
             self._job = None
 
-    def _recognize_span(self, job: _Job, start: int, end: int | None) -> Words:
+    def _recognize_span(
+        self, job: _Job, start: int, end: int | None, decoder: WhisperDecoder | None
+    ) -> Words:
         with self._model.lock:
             whole = job.utterance.samples if end is None else end
             if not job.utterance.voiced_between(start, whole):
                 return Words("", 0.0)
             samples = job.utterance.audio(start, whole)
-        return self._model.decoder.recognize(
-            samples, self._language, self._prompt, lambda: job.unwanted
-        )
+        assert decoder is not None
+        return decoder.recognize(samples, self._language, self._prompt, lambda: job.unwanted)
 
     def _work_ahead(self) -> None:
         utterance, job = self._utterance, self._job
@@ -298,7 +304,11 @@ class WhisperSession:
                 self._submit(_Rank.PAUSE)
             elif job.rank is _Rank.PARTIAL:
                 self._promote(job, _Rank.PAUSE)
-        elif job is None and utterance.samples - self._covered_samples >= _PARTIAL_EVERY_SAMPLES:
+        elif (
+            job is None
+            and utterance.silence_samples < WINDOW_SAMPLES
+            and utterance.samples - self._covered_samples >= _PARTIAL_EVERY_SAMPLES
+        ):
             self._submit(_Rank.PARTIAL)
 
     def _is_covered(self) -> bool:
@@ -314,8 +324,11 @@ class WhisperSession:
         return self._submit(_Rank.FINAL)
 
     def _will_cover(self, job: _Job) -> bool:
+        """Say whether a job's words will be all there are, and come soon."""
         heard = job.covered_samples
-        return heard is None or heard >= self._utterance.to_cover_samples
+        return heard is None or (
+            job.rank is not _Rank.PARTIAL and heard >= self._utterance.to_cover_samples
+        )
 
     def _promote(self, job: _Job, rank: _Rank) -> None:
         job.rank = rank

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.models.manifest import ModelSpec, PackageSource
+from agent.models.recast import recast
 from agent.models.sources import Downloads, Report, SourceError, megabytes
 from agent.models.store import MARKER, ModelStore, file_sum
 from media import CordboardError
@@ -48,12 +49,14 @@ def _fetch_row(store: ModelStore, row: Sequence[ModelSpec], downloads: Downloads
             damage = store.damage(spec, contents=True)
             downloads.report(f"{spec.name}: {damage or 'present'}")
             if not damage:
+                recast(store.models_dir / spec.name, spec, downloads.report)
                 return None
             store.discard(spec)
         if spec.optional and len(row) > 1:
             continue
         try:
             install(store, spec, downloads)
+            recast(store.models_dir / spec.name, spec, downloads.report)
             return None
         except FetchError as error:
             reasons.append(str(error))

@@ -15,6 +15,8 @@ import yaml
 from media import ConfigError
 
 SHIPPED = Path(__file__).with_name("manifest.yaml")
+RECAST_FORMATS = ("q8_0",)
+"""Formats that a language model's weights can be kept in once more."""
 
 
 class Kind(StrEnum):
@@ -95,6 +97,8 @@ class ModelSpec:
     optional: bool = False
     min_cores: int = 1
     """``auto`` passes it over on smaller machines."""
+    recast: tuple[tuple[str, str], ...] = ()
+    """Processor flag and the format that is computed faster with it; the first that fits counts."""
 
     def speaks(self, language: str) -> bool:
         """Return whether it fits a BCP 47 language tag such as ``en`` or ``en-GB``."""
@@ -157,7 +161,16 @@ def _parse_model(entry: Mapping[str, Any]) -> ModelSpec:
         main=main,
         optional=bool(entry.get("optional", False)),
         min_cores=int(entry.get("min_cores", 1)),
+        recast=_parse_recast(entry.get("recast", {}), main),
     )
+
+
+def _parse_recast(raw: Mapping[str, str], main: str | None) -> tuple[tuple[str, str], ...]:
+    if raw and (main is None or not main.endswith(".gguf")):
+        raise ValueError("only a model whose main file is a GGUF can be recast")
+    if unknown := set(raw.values()) - set(RECAST_FORMATS):
+        raise ValueError(f"cannot recast to {', '.join(sorted(unknown))}")
+    return tuple(raw.items())
 
 
 def _parse_source(raw: Mapping[str, Any], files: tuple[FileSpec, ...]) -> Source:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.models.manifest import Kind, ModelSpec, load_manifest
+from agent.models.recast import copy_in_use
 from media import ConfigError
 
 MARKER = ".installed.json"
@@ -128,6 +129,9 @@ class ModelStore:
         if not self.is_present(spec):
             raise ConfigError([f"{self._absence(spec)}; run: cordboard models fetch"])
         folder = self.models_dir / spec.name
+        fast = copy_in_use(folder, spec)
+        if fast is not None:
+            return fast
         return folder / spec.main if spec.main else folder
 
     def choose_recognizer(self, language: str, engine: str = "auto") -> Choice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from agent.engines.silero import SileroModel
 from agent.engines.smart_turn import SmartTurnModel, turn_features
 from agent.engines.vosk import VoskRecognizer
 from agent.engines.whisper import WhisperModel
+from agent.engines.whisper_decode import WhisperDecoder
 from agent.models.store import ModelStore
 from media import ConfigError
 from media.config.model import Config
@@ -214,6 +216,32 @@ async def test_three_calls_share_the_model(whisper: WhisperModel) -> None:
     heard = await asyncio.gather(*(one(each) for each in SENTENCES[:3]))
     for text, word in zip(heard, ("battery", "camera", "warranty"), strict=True):
         assert word in text
+
+
+async def test_words_of_a_pause_do_not_wait_for_partial_words(whisper: WhisperModel) -> None:
+    """While one caller's partial words are worked on, another's pause is; neither loses words."""
+    speaking, pausing = whisper.recognizer("en").open(), whisper.recognizer("en").open()
+    spoken = np.concatenate((call(SENTENCES[0]), call(SENTENCES[1])))
+    for frame in speakers.frames(spoken[: len(call(SENTENCES[0])) // 2]):
+        speaking.receive(frame)
+    heard = await hear(pausing, call(SENTENCES[1]))
+    assert speakers.word_errors(SENTENCES[1], heard.text) <= 2
+    for frame in speakers.frames(spoken[len(call(SENTENCES[0])) // 2 :]):
+        speaking.receive(frame)
+    whole = await speaking.finish()
+    said = f"{SENTENCES[0]} {SENTENCES[1]}"
+    assert speakers.word_errors(said, whole.text) <= len(speakers.words(said)) // 4
+    speaking.close()
+    pausing.close()
+
+
+def test_a_recognizer_computes_at_the_niceness_it_was_given(store: ModelStore) -> None:
+    """CTranslate2's own threads, not only the one that calls it."""
+    before = {each.name for each in Path("/proc/self/task").iterdir()}
+    decoder = WhisperDecoder(store.choose_recognizer("en", "whisper").path, niceness=11)
+    decoder.recognize(call(SENTENCES[0]), "en")
+    made = {each.name for each in Path("/proc/self/task").iterdir()} - before
+    assert 11 in {os.getpriority(os.PRIO_PROCESS, int(each)) for each in made}
 
 
 def test_an_unknown_language_is_refused(whisper: WhisperModel) -> None:

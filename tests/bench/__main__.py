@@ -25,7 +25,19 @@ from tests.bench.caller import Caller
 from tests.bench.heard import check
 from tests.bench.machine import describe, whisper_folder
 from tests.bench.plot import Preset, draw_answers, draw_trade
-from tests.bench.script import ASKED, Kind, Step, caller_script, sweep_script
+from tests.bench.script import (
+    ALONE,
+    ASKED,
+    PAIR,
+    QUICK,
+    TOGETHER,
+    VOICED,
+    Kind,
+    Size,
+    Step,
+    caller_script,
+    sweep_script,
+)
 from tests.bench.table import MODEL, REVIEWED, Round, rows_of, table
 from tests.bench.truth import interrupted, judge, played_early
 from tests.harness.outside_phone import Samples, percentile
@@ -74,7 +86,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one call, a third of the script")
+    parser.add_argument("--quick", action="store_true", help="one call, something of everything")
     parser.add_argument("--calls", help="how many at once, such as 1,2,3")
     parser.add_argument("--loss", type=float, help="percent of packets lost in every round")
     parser.add_argument("--no-streams", action="store_true", help="leave out the media streams")
@@ -87,7 +99,7 @@ class Pass:
     """Callers that talk at once."""
 
     callers: tuple[int, ...]
-    quick: bool = False
+    size: Size
     loss_ratio: float = 0.0
 
 
@@ -97,12 +109,15 @@ def _rounds(args: argparse.Namespace) -> dict[str, list[Pass]]:
     counts = [int(each) for each in (args.calls or ("1" if args.quick else "1,2,3")).split(",")]
     rounds: dict[str, list[Pass]] = {}
     for count in counts:
-        passes = [Pass(tuple(range(count)), args.quick, loss)]
-        if count == 1 and not args.quick:
-            passes.append(Pass((1,), True, loss))  # a second voice
+        if args.quick:
+            passes = [Pass(tuple(range(count)), QUICK, loss)]
+        elif count == 1:
+            passes = [Pass((number,), ALONE, loss) for number in range(VOICED)]
+        else:
+            passes = [Pass(tuple(range(count)), PAIR if count == 2 else TOGETHER, loss)]
         rounds[f"{count} call" + "s" * (count > 1)] = passes
         if count == 1 and not args.quick and not args.calls and args.loss is None:
-            rounds[f"1, {LOSS_RATIO:.0%} loss"] = [Pass((2,), True, LOSS_RATIO)]
+            rounds[f"1, {LOSS_RATIO:.0%} loss"] = [Pass((2,), QUICK, LOSS_RATIO)]
     return rounds
 
 
@@ -125,7 +140,7 @@ class Bench:
         for each in passes:
             count = len(each.callers)
             callers = [Caller(self._service, no, count, each.loss_ratio) for no in each.callers]
-            scripts = [caller_script(number, each.quick) for number in each.callers]
+            scripts = [caller_script(number, each.size) for number in each.callers]
             groups.append(list(zip(callers, scripts, strict=True)))
         return self._run(name, groups)
 

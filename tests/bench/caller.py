@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.bench.script import SPOKEN_INTO, Kind, Step
@@ -11,6 +11,10 @@ from tests.harness.outside_phone import MS, Damage, OutsidePhone, Said, Samples
 from tests.harness.service import Service
 
 INTO_ANSWER_MS = 900
+ANSWER_MS = 1_400
+"""Longer than any filler: what has talked for so long is an answer."""
+QUIET_MS = 1_000
+"""Behind an answer. Behind what may be a filler a caller is more patient: 1.8 s."""
 ANSWER_LIMIT_S = 12.0
 
 
@@ -41,6 +45,8 @@ class Measured:
     """The words that the service wrote down for it."""
     spoken_into: bool = False
     """The agent was audible before the utterance was over."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """When the service had what for it, ms after the last word, as it wrote down."""
     split: bool = False
     """The service took it for more than one turn."""
     barge_in_ms: float | None = None
@@ -132,6 +138,14 @@ class Caller:
             said = self._note(self.phone.say(step.samples), row)
             self._await_answer(said, row)
         if wait or not row.answered:
+            self._wait_quiet(row)
+
+    def _wait_quiet(self, row: Measured) -> None:
+        """Wait until the answer is over, as long as a caller would."""
+        self.phone.wait_quiet(QUIET_MS)
+        first, last = self.bursts_ms()[-1]
+        begun = min((b for b, e in self.bursts_ms() if b > row.ended_at_ms), default=first)
+        if last - begun < ANSWER_MS:
             self.phone.wait_quiet()
 
     def _note(self, said: Said, row: Measured) -> Said:

@@ -7,14 +7,18 @@ from typing import Any
 
 from tests.bench.caller import Measured
 from tests.bench.script import ASKED, Kind
+from tests.bench.truth import STAGES
 from tests.harness.outside_phone import percentile
 
 MODEL = ("model",)
 REVIEWED = ("fast_lane", "fact", "unknown", "goodbye")
 """Reviewed sentences and facts, spoken as they stand: no token of the model is waited for."""
 SPEECH = (*ASKED, Kind.INTERRUPTION)
+_PACKET = "first_packet_ms"
 Round = dict[str, Any]
 Cell = Callable[[Round], str]
+TOTAL = "all calls"
+"""The last column: what is counted, over every round."""
 
 
 def rows_of(result: Round, *kinds: Kind) -> list[Measured]:
@@ -26,6 +30,7 @@ def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], str
     """Return everything as text."""
     engines = ", ".join(f"{job}: {name}" for job, name in sorted(machine["engines"].items()))
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    columns = [*results, total_of(results)] if len(results) > 1 else results
     lines = [
         "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
@@ -33,10 +38,11 @@ def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], str
         engines,
         packages,
         "",
-        f"{'':<46}" + "".join(f"{each['name']:>14}" for each in results),
+        f"{'':<46}" + "".join(f"{each['name']:>14}" for each in columns),
     ]
     for name, cell in figures():
-        lines.append(f"{name:<46}" + "".join(f"{cell(each):>14}" for each in results))
+        lines.append(f"{name:<46}" + "".join(f"{cell(each):>14}" for each in columns))
+    lines += stage_lines(results[0])
     errors = [f"{each['name']}: {error}" for each in results for error in each["errors"]]
     if errors:
         lines += ["", "errors:", *(f"  {each}" for each in errors)]
@@ -45,6 +51,32 @@ def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], str
     if streams:
         lines += ["", "media streams per core:", streams]
     return "\n".join([*lines, ""])
+
+
+def total_of(results: list[Round]) -> Round:
+    """Return a round of all rounds' utterances; it has what is counted and nothing else."""
+    rows = [row for each in results for row in each["rows"]]
+    cut = [one for each in results for one in each["interrupted"]]
+    early = sum(each["played_early"] for each in results)
+    return {"name": TOTAL, "rows": rows, "interrupted": cut, "played_early": early}
+
+
+def stage_lines(result: Round) -> list[str]:
+    """Return where the time goes: p50 of each stage of a round's answers, from the last word."""
+    lines = ["", f"{result['name']}: ms after the caller's last audible packet, p50 / p95"]
+    lines.append(f"{'':<24}{'model answers':>16}{'reviewed':>16}")
+    for name in (*STAGES, _PACKET):
+        cells = []
+        for sources in (MODEL, REVIEWED):
+            rows = [each for each in rows_of(result, *ASKED) if each.source in sources]
+            times = [ms for row in rows if (ms := _stage_ms(row, name)) is not None]
+            cells.append(f"{_pair(times):>16}")
+        lines.append(f"{name.removesuffix('_ms').replace('_', ' '):<24}{''.join(cells)}")
+    return lines
+
+
+def _stage_ms(row: Measured, name: str) -> float | None:
+    return row.response_ms if name == _PACKET else row.stages.get(name)
 
 
 def sweep_lines(sweep: list[Round]) -> list[str]:
@@ -87,13 +119,13 @@ def figures() -> list[tuple[str, Cell]]:
         ("answers played before the decision", lambda each: str(each["played_early"])),
         ("words in history that were not heard", _unheard),
         ("service's figure less the phone's, p50 / p95", _agreement),
-        ("200 after INVITE, worst, ms", lambda each: _worst(each["ok_ms"])),
-        ("greeting after ACK, worst, ms", lambda each: _worst(each["greeting_ms"])),
-        ("agent packets' lateness, p99, ms", lambda each: f"{each['lateness_p99_ms']:.1f}"),
-        ("CPU seconds per call minute", lambda each: f"{each['cpu_s_per_call_minute']:.1f}"),
-        ("resident memory, MB", lambda each: f"{each['resident_mb']:.0f}"),
-        ("ladder steps taken", lambda each: str(len(each["ladder"]))),
-        ("load of the machine before / after", lambda each: " / ".join(each["load"])),
+        ("200 after INVITE, worst, ms", _one("ok_ms", _worst)),
+        ("greeting after ACK, worst, ms", _one("greeting_ms", _worst)),
+        ("agent packets' lateness, p99, ms", _one("lateness_p99_ms", "{:.1f}".format)),
+        ("CPU seconds per call minute", _one("cpu_s_per_call_minute", "{:.1f}".format)),
+        ("resident memory, MB", _one("resident_mb", "{:.0f}".format)),
+        ("ladder steps taken", _one("ladder", lambda each: str(len(each)))),
+        ("load of the machine before / after", _one("load", " / ".join)),
     ]
 
 
@@ -105,8 +137,15 @@ def _times(rows: Iterable[Measured], field: Callable[[Measured], float | None]) 
     return [value for row in rows if (value := field(row)) is not None]
 
 
+def _one(name: str, form: Callable[[Any], str] = str) -> Cell:
+    """Return a cell that only a round of its own has."""
+    return lambda each: form(each[name]) if name in each else ""
+
+
 def _response(sources: tuple[str, ...] | None, *kinds: Kind) -> Cell:
     def cell(result: Round) -> str:
+        if result["name"] == TOTAL:
+            return ""
         rows = rows_of(result, *kinds)
         if sources is not None:
             rows = [each for each in rows if each.source in sources]

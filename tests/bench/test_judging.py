@@ -11,8 +11,8 @@ import pytest
 from tests.bench.caller import Measured
 from tests.bench.heard import unheard_words
 from tests.bench.plot import Preset, draw_answers, draw_trade
-from tests.bench.script import Kind, caller_script
-from tests.bench.table import figures, table
+from tests.bench.script import QUICK, Kind, caller_script
+from tests.bench.table import TOTAL, figures, stage_lines, table, total_of
 from tests.bench.truth import judge, played_early
 
 pytestmark = pytest.mark.unit
@@ -127,7 +127,7 @@ def test_scripts_repeat_exactly_and_differ_between_callers() -> None:
     assert [each.text for each in first] == [each.text for each in again]
     assert all((a.samples == b.samples).all() for a, b in zip(first, again, strict=True))
     assert [each.text for each in first] != [each.text for each in other]
-    assert {each.kind for each in caller_script(0, quick=True)} >= set(Kind) - {Kind.NOISE}
+    assert {each.kind for each in caller_script(0, QUICK)} >= set(Kind) - {Kind.NOISE}
     assert {each.kind for each in first} == set(Kind)
 
 
@@ -155,6 +155,25 @@ def test_the_table_has_a_cell_for_every_figure() -> None:
     text = table(machine, [empty], [empty], "40 streams")
     assert all(name in text for name, _ in figures())
     assert "something" in text
+    assert TOTAL not in text
+
+
+def test_counts_are_summed_over_all_rounds_and_times_are_not() -> None:
+    """The last column has what is counted; a response time belongs to its number of calls."""
+    row = said(Kind.SHORT)
+    row.source, row.response_ms, row.answered, row.heard = "model", 700.0, True, "Yes."
+    row.stages = {"first_token_ms": 450.0}
+    one = {"name": "1 call", "rows": [row.as_json()], "interrupted": [], "played_early": 0}
+    missed = one | {"name": "2 calls", "rows": [said(Kind.SHORT).as_json()] * 2}
+    cells = dict(figures())
+    total = total_of([one, missed])
+    assert cells["one-word answers missed"](total) == "2/3"
+    assert cells["response, model answers, p50 / p95, ms"](total) == ""
+    assert cells["response, model answers, p50 / p95, ms"](one) == "700 / 700"
+    assert cells["resident memory, MB"](total) == ""
+    lines = stage_lines(one)
+    assert any(each.split() == ["first", "token", "450", "/", "450", "-"] for each in lines)
+    assert any(each.split() == ["first", "packet", "700", "/", "700", "-"] for each in lines)
 
 
 def test_pictures_are_svg_with_every_series() -> None:

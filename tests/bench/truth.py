@@ -14,6 +14,8 @@ SAME_BURST_MS = 200.0
 NOT_ANSWERS = ("prompt", "greeting")
 """Asking for words again, or whether anybody is there, answers nothing."""
 EDGE_MS = 300.0
+STAGES = ("recognition_ms", "begun_ms", "endpointing_ms", "first_token_ms", "first_audio_ms")
+"""What the record has of the way to an answer, each from the caller's last audible packet."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ def _note_answer(
         row.response_ms = waited_ms
         detail = json.loads(turn["detail"])
         row.service_ms = detail.get("since_question_ms") or turn["response_ms"]
+        row.stages = {
+            name: float(ms)
+            for name in STAGES
+            if (ms := detail.get(name) if name in detail else turn.get(name)) is not None
+        }
         row.answered = True
         return
     row.answered = False
