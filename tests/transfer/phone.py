@@ -52,6 +52,10 @@ class Dialog:
     end_reason: str = ""
     """``Reason`` of the BYE or CANCEL."""
     final_status: int = 0
+    refused_ns: int = 0
+    """When our final refusal left."""
+    closed_ns: int = 0
+    """When we learnt that the far end knows that it is over."""
     left: bool = False
     """We hung up, not the far end."""
     direction: str = "sendrecv"
@@ -91,6 +95,10 @@ class Dialog:
         return not (self.answered_ns or self.cancelled_ns or self.final_status)
 
     # ------------------------------------------------------------ what is done
+
+    def close(self) -> None:
+        """Note that both ends know that it is over."""
+        self.closed_ns = self.closed_ns or time.monotonic_ns()
 
     def press(self, digit: str, info: bool = False) -> int:
         """Press a key; return when."""
@@ -322,6 +330,8 @@ class Phone(asyncio.DatagramProtocol):
         if dialog is None or message.status < 200:
             return
         self.statuses.append((message.method, message.status))
+        if message.method == "BYE":
+            dialog.close()
         if message.method != "INVITE":
             return
         if found := re.search(r";tag=([^;>\s]+)", message.header("to")):
@@ -353,13 +363,17 @@ class Phone(asyncio.DatagramProtocol):
                     dialog.answer(request, 200, dialog.sdp())
             case "ACK" if dialog is not None:
                 dialog.acked_ns = dialog.acked_ns or time.monotonic_ns()
+                if dialog.final_status:
+                    dialog.close()
             case "CANCEL" if dialog is not None and dialog.invite is not None:
+                dialog.close()
                 dialog.answer(request, 200)
                 if dialog.ringing:
                     dialog.cancelled_ns = time.monotonic_ns()
                     dialog.end_reason = request.header("reason")
                     dialog.answer(dialog.invite, 487)
             case "BYE" if dialog is not None:
+                dialog.close()
                 if not dialog.ended_ns:
                     dialog.ended_ns = time.monotonic_ns()
                     dialog.end_reason = request.header("reason")
@@ -388,7 +402,7 @@ class Phone(asyncio.DatagramProtocol):
         if not dialog.ringing or not mine.status:
             return
         if mine.status >= 300:
-            dialog.final_status = mine.status
+            dialog.final_status, dialog.refused_ns = mine.status, time.monotonic_ns()
             dialog.answer(request, mine.status, more=mine.headers)
             return
         self.pick_up(dialog)

@@ -11,6 +11,7 @@ import random
 import struct
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Packet:
     at_ns: int
     payload: bytes
 
-    @property
+    @cached_property
     def tones(self) -> frozenset[str]:
         """Whose tones are in it."""
         return who(g711.decode("PCMU", self.payload))
@@ -79,6 +80,8 @@ class Rtp(asyncio.DatagramProtocol):
         self.sent = 0
         self.released_ns = 0
         """When the last key was let go."""
+        self.pressed: list[tuple[str, int]] = []
+        """Every key, and when its first packet left."""
         self._sequence, self._stamp = random.randrange(1 << 15), random.randrange(1 << 30)
         self._ssrc = random.randrange(1 << 32)
         self._digits: list[tuple[int, float]] = []
@@ -135,6 +138,7 @@ class Rtp(asyncio.DatagramProtocol):
 
     async def _send_digit(self, event: int, due: float) -> float:
         stamp = self._stamp
+        self.pressed.append(("0123456789*#"[event], time.monotonic_ns()))
         for step in range(8):
             end = step >= 5
             length = min(step + 1, 6) * FRAME
