@@ -84,7 +84,7 @@ class Tally:
     overtaken: list[str] = field(default_factory=list)
     """Whose record is not the script's but what the phones say: somebody came late, or a killed
     worker had a part in it."""
-    crossed: int = 0
+    crossed: list[str] = field(default_factory=list)
     """In which two things crossed on the wire, so that more than one record would be true."""
     results: dict[str, int] = field(default_factory=dict)
     killed_ns: list[int] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Tally:
         """Return one line."""
         return (
             f"{self.done} transfers: {self.results}, {self.scripted} as in the script, "
-            f"{len(self.overtaken)} overtaken, {self.crossed} crossed, "
+            f"{len(self.overtaken)} overtaken, {len(self.crossed)} crossed, "
             f"{len(self.killed_ns)} workers killed, {len(self.wrong)} wrong"
         )
 
@@ -237,9 +237,10 @@ async def compare(
     rows, wrong, certain = [], "", True
     for _ in range(200):
         rows = [(each["member"], each["outcome"]) for each in rig.attempts(caller.call_id)]
-        stories = stories_of(phones, caller)
+        stories = stories_of(phones, caller, plan.patience, tally.killed_ns)
         wrong, certain = check(rows, stories, left_ns(caller), plan.patience, tally.killed_ns)
-        if rows and not wrong:
+        over = all(each.closed_ns for phone in phones for each in phone.dialogs)
+        if rows and not wrong and over:
             break
         await asyncio.sleep(0.05)
     last = f"{rows} and {result} for {truth} and {wanted} ({plan}, {caller.call_id})"
@@ -248,7 +249,8 @@ async def compare(
         tally.wrong.append(f"{wrong}: {last}")
         return
     tally.results[result] = tally.results.get(result, 0) + 1
-    tally.crossed += not certain
+    if not certain:
+        tally.crossed.append(f"{last} {stories}")
     if [outcome for _, outcome in rows] == truth and result == wanted:
         tally.scripted += 1
     else:
@@ -260,14 +262,17 @@ def left_ns(caller: Caller) -> int:
     return caller.dialog.ended_ns if caller.dialog.left else NEVER
 
 
-def stories_of(phones: list[Phone], caller: Caller) -> dict[str, Story]:
+def stories_of(
+    phones: list[Phone], caller: Caller, patience: Patience, deaths_ns: list[int]
+) -> dict[str, Story]:
     """Return what every phone that was called lived through."""
     dialogs = sorted((d for p in phones for d in p.dialogs), key=lambda d: d.invited_ns)
     stories: dict[str, Story] = {}
     earliest_ns = caller.decided_ns
     for dialog in dialogs:
-        stories[dialog.phone.name] = Story.of(dialog, caller.dialog, earliest_ns)
-        earliest_ns = dialog.closed_ns or earliest_ns
+        story = Story.of(dialog, caller.dialog, earliest_ns)
+        stories[dialog.phone.name] = story
+        earliest_ns = story.cause_ns(patience, deaths_ns)
     return stories
 
 

@@ -93,6 +93,14 @@ class Story:
             true.add("failed")
         return true
 
+    def cause_ns(self, patience: Patience, deaths_ns: Sequence[int]) -> int:
+        """Return the earliest moment at which it can have been over for the switchboard."""
+        struck = [self.earliest_ns + int(patience.ring_s * S)]
+        struck += [self.answered_ns + int(patience.key_s * S)]
+        struck += [each for each in deaths_ns if each > self.earliest_ns]
+        done = (self.refused_ns, self.declined_ns, self.hung_up_ns, self.closed_ns)
+        return max(min(*done, *struck), self.earliest_ns)
+
 
 def died(deaths_ns: Sequence[int], since_ns: int, until_ns: int) -> bool:
     """Say whether a worker's death could have mattered in a span of time."""
@@ -116,17 +124,18 @@ def check(
         deaths_ns: when workers were killed.
 
     Returns:
-        What is wrong, empty where nothing is; and whether only one record could have been true.
+        What is wrong, empty where nothing is; and whether only one record could have been true
+        but for the deaths.
     """
     untold, certain, wrong = dict(stories), True, []
     for member, outcome in outcomes:
         story = untold.pop(member, None)
         if story is not None:
             true = story.outcomes(left_ns, patience, deaths_ns)
+            certain &= len(story.outcomes(left_ns, patience, ())) == 1
         else:  # no INVITE came to the phone
             true = {"caller_left"} if left_ns < NEVER else set()
             true |= {"failed", "no_answer"} if died(deaths_ns, 0, NEVER) else set()
-        certain &= len(true) == 1
         if outcome not in true:
             wrong.append(f"{member or 'nobody'}: {outcome} is none of {sorted(true)}, {story}")
     wrong += [f"{member} was rung and is not recorded" for member in untold]
