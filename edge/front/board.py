@@ -42,6 +42,7 @@ front      unknown, strangers     what callers of no trunk get; 1 where control 
 front      passwords, mark        number of users; the life of control that told all this
 lease      control                1, again each second
 ha1 ...    digest user            MD5(user:realm:password), realm, who it is, address to register
+user       address                the digest user who may register it, and who calls from it
 =========  =====================  ==================================================================
 """
 
@@ -51,7 +52,7 @@ from dataclasses import dataclass, field
 
 from edge.front.rpc import Parameter
 
-TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address")
+TABLES = ("free", "uri", "front", "ha1", "realm", "identity", "address", "user")
 """Tables that control fills and that are emptied before it fills them anew."""
 
 _LOWERED = "lowered"
@@ -176,6 +177,7 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address
+            cells["user", each.address] = user
     cells["front", "unknown"] = books.unknown
     cells["front", "strangers"] = int(books.strangers_pass)
     cells["front", "passwords"] = len(books.users)

@@ -173,7 +173,7 @@ class Dialog:
         number = self.cseq if cseq is None else cseq
         lines = [
             f"{method} {self.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};branch=z9hG4bK{next(_tokens):x};rport",
+            self.phone.via(),
             "Max-Forwards: 70",
             f"From: <{self.phone.uri}>;tag={self.local_tag}",
             f"To: <{self.remote_uri}>;tag={self.remote_tag}",
@@ -204,10 +204,12 @@ class Phone(asyncio.DatagramProtocol):
 
     Args:
         name: user part, and the tone it speaks with unless ``tone`` says otherwise.
+        host: the loopback address of its SIP.
     """
 
-    def __init__(self, name: str, tone: str | None = None) -> None:
+    def __init__(self, name: str, tone: str | None = None, host: str = "127.0.0.1") -> None:
         self.name = name
+        self.host = host
         self.tone = tone or name
         self.behaviour = Behaviour()
         self.dialogs: list[Dialog] = []
@@ -222,11 +224,16 @@ class Phone(asyncio.DatagramProtocol):
         """Bind a port."""
         loop = asyncio.get_running_loop()
         self.transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
+            lambda: self, local_addr=(self.host, 0)
         )
         self.port = self.transport.get_extra_info("sockname")[1]
-        self.uri = f"sip:{self.name}@127.0.0.1:{self.port}"
+        self.uri = f"sip:{self.name}@{self.host}:{self.port}"
         return self
+
+    def via(self) -> str:
+        """Return the Via of a new request."""
+        branch = f"z9hG4bK{next(_tokens):x}"
+        return f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport"
 
     def close(self) -> None:
         """Pull the plug."""
@@ -267,7 +274,7 @@ class Phone(asyncio.DatagramProtocol):
         body = dialog.sdp()
         lines = [
             f"INVITE {dialog.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{next(_tokens):x};rport",
+            self.via(),
             "Max-Forwards: 70",
             f"From: <{self.uri}>;tag={dialog.local_tag}",
             f"To: <{dialog.target}>",
