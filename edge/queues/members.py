@@ -50,6 +50,8 @@ class Member:
     activity: Activity = Activity.IDLE
     since_ns: int = 0
     """When the activity began."""
+    duty_ns: int = 0
+    """When duty or pause last changed."""
     idle_since_ns: int = 0
     """When the last call ended; declining or missing an offer does not change it."""
     queue: str = ""
@@ -60,6 +62,11 @@ class Member:
     rest_until_ns: int = 0
     calls_taken: int = 0
     ticket: str | None = None
+
+    def set_duty(self, online: bool, paused: bool, now_ns: int) -> None:
+        """Change who may be offered callers."""
+        if (online, paused) != (self.online, self.paused):
+            self.online, self.paused, self.duty_ns = online, paused, now_ns
 
     def available(self, now_ns: int) -> bool:
         """Whether a caller may be offered now."""

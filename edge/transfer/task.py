@@ -60,7 +60,7 @@ class TransferTask:
     ) -> None:
         self.order = order
         self.next_attempt = first_attempt
-        self.queue = order.queue
+        self.queue, self.caller = order.queue, order.caller
         self._around = around
         self._caller = caller
         self._audio = TransferAudio(order, around.media, around.agent)
