@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from aiortc.rtp import RtpPacket
 
-from media.clocked import ClockedReader, mix, octets
+from media.clocked import ClockedReader, ReadAudio, mix, octets
 from media.comfort import ComfortNoise
 from media.dtmf import DtmfSender
 from media.g711 import Codec, Samples, encode
@@ -39,6 +39,8 @@ class OutboundPacket:
     samples: Samples
     """What the far end hears, for the recording."""
     events: list[ClipEvent]
+    voice: bool = False
+    """Whether the joined leg is in it."""
 
 
 class Outbound:
@@ -103,14 +105,16 @@ class Outbound:
             clip, filled, events = None, 0, _NO_EVENTS
         else:
             clip, filled, events = self.playout.pop(length)
-        payload, samples = self._make_audio(length, clip, filled)
+        voice = self.joined.pop(length) if self.joined is not None else None
+        payload, samples = self._make_audio(length, voice, clip, filled)
         datagram = self._packet(self._parameters.payload_type, payload, marker=not self._talking)
         self._talking = True
         self.skip(1)
-        return OutboundPacket(datagram, samples, events)
+        return OutboundPacket(datagram, samples, events, voice is not None)
 
-    def _make_audio(self, length: int, clip: Samples | None, filled: int) -> tuple[bytes, Samples]:
-        voice = self.joined.pop(length) if self.joined is not None else None
+    def _make_audio(
+        self, length: int, voice: ReadAudio | None, clip: Samples | None, filled: int
+    ) -> tuple[bytes, Samples]:
         if voice is not None:
             if clip is None:
                 return octets(voice, self._codec), voice.samples

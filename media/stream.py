@@ -49,6 +49,9 @@ class StreamListener(Protocol):
     def stream_clip(self, stream: Stream, event: ClipEvent, sent_ns: int) -> None:
         """A clip began or ended in the packet that has just left."""
 
+    def stream_voice(self, stream: Stream, sent_ns: int) -> None:
+        """The joined leg's voice is in the packet that has just left, for the first time."""
+
     def stream_silent(self, stream: Stream, silent_ns: int) -> None:
         """Nothing came for the time-out."""
 
@@ -104,6 +107,7 @@ class Stream:
         self._heard_since_ns = 0
         self._timed_out = False
         self._failed = False
+        self._voice_told = False
         self._housekeeping_ns = 0
         self._gap_armed_ns: int | None = None
         self._mapped = pair.rtp.family == socket.AF_INET6
@@ -148,7 +152,7 @@ class Stream:
     def join(self, other: Stream) -> None:
         """Let each leg hear the other."""
         for one, two in ((self, other), (other, self)):
-            one.joined_to = two
+            one.joined_to, one._voice_told = two, False
             one.outbound.joined = ClockedReader(one.outbound.packet_samples)
 
     def split(self) -> None:
@@ -310,6 +314,9 @@ class Stream:
             self._process_lateness.receive(sent_ns - deadline_ns)
             for event in packet.events:
                 self._listener.stream_clip(self, event, sent_ns)
+            if packet.voice and not self._voice_told:
+                self._voice_told = True
+                self._listener.stream_voice(self, sent_ns)
         self.tapes.add(AGENT, self._samples_at(deadline_ns), packet.samples)
         self._handle_events(self.inbound.poll(now_ns))
         if now_ns >= self._housekeeping_ns:

@@ -62,7 +62,7 @@ def screen(lines: list[Line], columns: int, rows: int, *, color: bool) -> str:
         text = each.text if len(each.text) <= columns else each.text[: columns - 1] + ">"
         style = _SGR[each.style] if color else ""
         drawn.append(f"{style}{text}{_PLAIN if style else ''}\x1b[K")
-    return "\x1b[H" + "\r\n".join(drawn) + "\x1b[J"
+    return "\x1b[H" + "\n".join(drawn) + "\x1b[J"
 
 
 def span(seconds: int) -> str:
@@ -93,10 +93,9 @@ def _queue(queue: QueueView, people: dict[str, PersonView]) -> list[Line]:
 
 
 def _waiting(each: WaitingView, width: int, level_s: float) -> Line:
-    ringing = f"  ringing {', '.join(each.ringing)}" if each.ringing else ""
     more = "" if each.expected_wait_s is None else f"  about {span(each.expected_wait_s)} to go"
-    waited = span(each.waited_s)
-    text = f"  {each.position:>3}. {each.caller:<{width}}  {waited:>5}{ringing}{more}"
+    more = f"  ringing {', '.join(each.ringing)}" if each.ringing else more
+    text = f"  {each.position:>3}. {each.caller:<{width}}  {span(each.waited_s):>5}{more}"
     return Line(f"{text}  {each.call_id}", "alarm" if each.waited_s > level_s else "")
 
 

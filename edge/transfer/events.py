@@ -15,6 +15,7 @@ class TransferState(StrEnum):
     RINGING = "ringing"
     WHISPERING = "whispering"
     JOINING = "joining"
+    PARTING = "parting"
     REFERRING = "referring"
     CONNECTED = "connected"
     OVER = "over"
@@ -164,6 +165,14 @@ class JoinFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LegsSplit:
+    """Media has undone the join, or could not be asked."""
+
+    heard: bool
+    """Whether the caller had been sent anything of the person's voice."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReferNews:
     """A response to REFER, or a NOTIFY about it."""
 
@@ -198,6 +207,7 @@ TransferEvent = (
     | VoicemailHeard
     | LegsJoined
     | JoinFailed
+    | LegsSplit
     | ReferNews
     | CallerGone
     | Cancelled
@@ -241,6 +251,11 @@ class JoinLegs:
     """Stop the music, join caller and member."""
 
     member: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLegs:
+    """Undo what JoinLegs began, and say whether it was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +325,7 @@ TransferAction = (
     | ReleasePhone
     | Whisper
     | JoinLegs
+    | SplitLegs
     | SendRefer
     | ReferRefused
     | ReleaseCaller

@@ -13,6 +13,7 @@ from edge.records.writer import RecordWriter
 from edge.transfer.onward import Onward
 from edge.transfer.outbox import Outbox
 from edge.transfer.refer_memory import ReferMemory
+from edge.transfer.wire_times import WireTimes
 from edge.ua.messages import UaConfirmed
 from media.config.model import Config
 from media.messages import CallId, Message
@@ -82,3 +83,4 @@ class TransferSurroundings:
     refers: ReferMemory
     onward: Onward
     outbox: Outbox
+    wire: WireTimes

@@ -23,7 +23,7 @@ from edge.transfer.briefing import Briefing
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.invitation import invitation, outside_invitation
 from edge.transfer.order import CallerSide, Order, TransferEnd, TransferSurroundings
-from edge.transfer.records import AttemptContext, attempt_columns, unserved
+from edge.transfer.records import attempt_columns, attempt_context, unserved
 from edge.transfer.rules import transfer_rules
 from edge.transfer.texts import announcement
 from edge.transfer.transfer import MS, Transfer
@@ -63,7 +63,7 @@ class TransferTask:
         self.queue, self.caller = order.queue, order.caller
         self._around = around
         self._caller = caller
-        self._audio = TransferAudio(order, around.media, around.agent)
+        self._audio = TransferAudio(order, around.media, around.agent, around.wire)
         self._briefing = Briefing(order, around.config.queues[order.queue].whisper)
         self._first_attempt = first_attempt
         self._visited: list[str] = []
@@ -189,8 +189,7 @@ class TransferTask:
 
     def _finish(self, end: TransferEnd) -> None:
         if self.next_attempt == self._first_attempt:
-            left = end.result == "caller_left"
-            outcome = e.Outcome.CALLER_LEFT if left else e.Outcome.NO_ANSWER
+            outcome = e.Outcome("caller_left" if end.result == "caller_left" else "no_answer")
             self._record(unserved(outcome, time.monotonic_ns(), self.order.decided_ns))
         tried = self.next_attempt - self._first_attempt
         self._log.info(
@@ -288,6 +287,8 @@ class TransferTask:
                 self._spawn(self._whisper(member))
             case e.JoinLegs(member=member):
                 self._spawn(self._join(member))
+            case e.SplitLegs():
+                self._spawn(self._split())
             case e.SendRefer(member=member):
                 self._refer(member)
             case e.ReferRefused():
@@ -358,6 +359,9 @@ class TransferTask:
         self.post(e.LegsJoined())
         self._publish("connected", member)
 
+    async def _split(self) -> None:
+        self.post(e.LegsSplit(await self._audio.split()))
+
     def _refer(self, member: str) -> None:
         phone = self._legs[member].confirmed
         if phone is None:
@@ -375,15 +379,11 @@ class TransferTask:
         for member in list(self._legs):
             self._release(member, elsewhere=False)
 
-    # ------------------------------------------------------------ record, small things
-
     def _record(self, ended: e.AttemptEnded) -> None:
-        order = self.order
-        music_ns = self._audio.music_ns
-        context = AttemptContext(order.call_id, self.queue, order.decided_ns, music_ns)
+        context = attempt_context(self.order, self.queue, self._audio, self._briefing)
         row = attempt_columns(context, self.next_attempt, ended)
         self.next_attempt += 1
-        self._around.records.put({"call_id": order.call_id}, (), (row,))
+        self._around.records.put({"call_id": context.call_id}, (), (row,))
         shown = {name: value for name, value in row.items() if name != "call_id"}
         self._log.info("transfer_attempt_ended", **shown)
 

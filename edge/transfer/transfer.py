@@ -14,6 +14,7 @@ waiting       music                                                  the floor t
 ringing       music                                                  a phone to answer
 whispering    music (the person hears the summary)                   the accept key
 joining       music, until media has joined the legs                 media
+parting       the person or nothing                                  media: had they been heard?
 referring     music                                                  the carrier's NOTIFY
 connected     the person                                             somebody to hang up
 over          whatever came next
@@ -33,6 +34,8 @@ Rules:
    with or without a final NOTIFY, in any order. So while referring the end of one dialog is no
    verdict: both gone means connected; the caller's alone means that the caller hung up, once
    ``refer_grace_ms`` have passed without the phone's.
+7. News of media and of phones come by different ways. A hang-up that overtakes "the legs are
+   joined" does not decide whether the two were connected: media is asked what it has sent.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ from edge.transfer.events import Outcome, TransferAction, TransferState
 MS = 1_000_000
 REFER_UNKNOWN = frozenset({403, 405, 420, 501, 603})
 """Final answers to REFER after which the trunk is not asked again for a while."""
+
+
+_CONNECTING = (TransferState.JOINING, TransferState.PARTING, TransferState.REFERRING)
 
 
 class Transfer:
@@ -68,6 +74,7 @@ class Transfer:
         self._refer_deadline_ns: int | None = None
         self._phone_left = False
         self._caller_left = False
+        self._parting_status = 200
         self._now_ns = 0
 
     def start(self, now_ns: int) -> list[TransferAction]:
@@ -173,6 +180,11 @@ class Transfer:
             return []
         if self.state is TransferState.CONNECTED:
             return self._human_hung_up(attempt, event.sip_status)
+        if self.state is TransferState.JOINING and event.member == self.chosen:
+            self.state, self._parting_status = TransferState.PARTING, event.sip_status
+            return [e.SplitLegs()]
+        if self.state is TransferState.PARTING:
+            return []
         if self.state is TransferState.REFERRING and event.sip_status < 300:
             self._phone_left = True
             return self._referred(attempt, 200) if self._caller_left else []
@@ -189,7 +201,7 @@ class Transfer:
         self._refer_deadline_ns = None
         self._phone_left = False
         resume: list[TransferAction] = []
-        if self.state in (TransferState.JOINING, TransferState.REFERRING):
+        if self.state in _CONNECTING:
             resume = [e.PlayMusic()]
         ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
         self.state = TransferState.RINGING if ringing else TransferState.WAITING
@@ -225,6 +237,17 @@ class Transfer:
         if self.state is not TransferState.JOINING or self.chosen is None:
             return []
         return self._lose(self.attempts[self.chosen], Outcome.FAILED, 500, release=True)
+
+    def _on_split(self, event: e.LegsSplit) -> list[TransferAction]:
+        if self.state is not TransferState.PARTING or self.chosen is None:
+            return []
+        attempt = self.attempts[self.chosen]
+        told = self._connected(attempt) if event.heard else []
+        if self._caller_left:
+            return [*told, *self._caller_left_us()]
+        if event.heard:
+            return [*told, *self._human_hung_up(attempt, self._parting_status)]
+        return self._lose(attempt, Outcome.FAILED, self._parting_status)
 
     def _on_refer(self, event: e.ReferNews) -> list[TransferAction]:
         if self.state is not TransferState.REFERRING or self.chosen is None:
@@ -278,6 +301,11 @@ class Transfer:
                 return self._referred(self.attempts[self.chosen], 200)
             self._refer_deadline_ns = self._now_ns + self.rules.refer_grace_ms * MS
             return []
+        if self.state in (TransferState.JOINING, TransferState.PARTING) and self.chosen is not None:
+            self._caller_left = True
+            ask = [e.SplitLegs()] if self.state is TransferState.JOINING else []
+            self.state = TransferState.PARTING
+            return [e.ReleasePhone(self.chosen), *ask]
         return self._caller_left_us()
 
     def _caller_left_us(self) -> list[TransferAction]:
@@ -349,6 +377,7 @@ _STEPS: dict[type, Callable[..., list[TransferAction]]] = {
     e.VoicemailHeard: Transfer._on_voicemail,
     e.LegsJoined: Transfer._on_joined,
     e.JoinFailed: Transfer._on_join_failed,
+    e.LegsSplit: Transfer._on_split,
     e.ReferNews: Transfer._on_refer,
     e.CallerGone: Transfer._on_caller_gone,
     e.Cancelled: Transfer._on_cancelled,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 S = SECOND_NS
 WAITING = (
     WaitingView(CallId("a"), 1, 3_725, ("bob",), 90, "+4930123456"),
-    WaitingView(CallId("b"), 2, 7, (), None, "anna"),
+    WaitingView(CallId("b"), 2, 7, (), 90, "anna"),
 )
 QUEUE = QueueView("billing", True, "linear", ("ann", "bob"), WAITING, 9, 5, 1, 1, 5 / 7, 20.0, 6.4)
 PEOPLE = (
@@ -37,8 +37,8 @@ def test_what_is_on_the_board() -> None:
     assert wallboard(STATUS).splitlines() == [
         "BILLING  open, linear, 0 of 2 free",
         "  waiting 2   within 20 s 71%   answered 5 of 9   left 1   sent back 1   mean wait 6 s",
-        "    1. +4930123456  1:02:05  ringing bob  about 1:30 to go  a",
-        "    2. anna          0:07  b",
+        "    1. +4930123456  1:02:05  ringing bob  a",
+        "    2. anna          0:07  about 1:30 to go  b",
         "",
         "PEOPLE",
         "  ann         wrap-up      0:13     1 call  0:47 left   c",
@@ -66,7 +66,7 @@ def test_the_screen_is_never_left(columns: int, rows: int, color: bool) -> None:
     lines = [headline(STATUS, "12:00:00"), Line(""), *board(STATUS)]
     text = screen(lines, columns, rows, color=color)
     assert color is ("\x1b[1m" in text)
-    shown = ESCAPES.sub("", text).split("\r\n")
+    shown = ESCAPES.sub("", text).split("\n")
     assert len(shown) == min(rows, len(lines))
     assert all(len(each) <= columns for each in shown)
     assert shown[0].startswith("12:00:00  2 waiting"[: columns - 1])
