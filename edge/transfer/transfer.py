@@ -35,7 +35,8 @@ Rules:
    verdict: both gone means connected; the caller's alone means that the caller hung up, once
    ``refer_grace_ms`` have passed without the phone's.
 7. News of media and of phones come by different ways. A hang-up that overtakes "the legs are
-   joined" does not decide whether the two were connected: media is asked what it has sent.
+   joined", or follows at once, does not decide whether the two were connected: media is asked
+   what it has sent. A caller who has not heard the person is not hung up on.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ from edge.transfer.attempt import OFFER_RESULTS, Attempt, AttemptState, outcome_
 from edge.transfer.events import Outcome, TransferAction, TransferState
 
 MS = 1_000_000
+UNPROVEN_MS = 1_000
+"""A person who hangs up sooner after the join has perhaps not been heard by the caller."""
 REFER_UNKNOWN = frozenset({403, 405, 420, 501, 603})
 """Final answers to REFER after which the trunk is not asked again for a while."""
 
@@ -178,13 +181,13 @@ class Transfer:
         attempt = self._live(event.member)
         if attempt is None:
             return []
-        if self.state is TransferState.CONNECTED:
-            return self._human_hung_up(attempt, event.sip_status)
-        if self.state is TransferState.JOINING and event.member == self.chosen:
+        if event.member == self.chosen and self._unproven(attempt):
             self.state, self._parting_status = TransferState.PARTING, event.sip_status
             return [e.SplitLegs()]
         if self.state is TransferState.PARTING:
             return []
+        if self.state is TransferState.CONNECTED:
+            return self._human_hung_up(attempt, event.sip_status)
         if self.state is TransferState.REFERRING and event.sip_status < 300:
             self._phone_left = True
             return self._referred(attempt, 200) if self._caller_left else []
@@ -200,9 +203,7 @@ class Transfer:
             self.chosen = None
         self._refer_deadline_ns = None
         self._phone_left = False
-        resume: list[TransferAction] = []
-        if self.state in _CONNECTING:
-            resume = [e.PlayMusic()]
+        resume = [e.PlayMusic()] if self.state in _CONNECTING else []
         ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
         self.state = TransferState.RINGING if ringing else TransferState.WAITING
         result = OFFER_RESULTS.get(outcome, floor.OfferResult.FAILED)
@@ -242,12 +243,25 @@ class Transfer:
         if self.state is not TransferState.PARTING or self.chosen is None:
             return []
         attempt = self.attempts[self.chosen]
-        told = self._connected(attempt) if event.heard else []
+        joined = attempt.times.connected_ns is not None
+        told = self._connected(attempt) if event.heard and not joined else []
+        if joined:
+            self.state = TransferState.CONNECTED
         if self._caller_left:
             return [*told, *self._caller_left_us()]
         if event.heard:
             return [*told, *self._human_hung_up(attempt, self._parting_status)]
-        return self._lose(attempt, Outcome.FAILED, self._parting_status)
+        if not joined:
+            return self._lose(attempt, Outcome.FAILED, self._parting_status)
+        ended = attempt.end(Outcome.FAILED, self._parting_status, self._now_ns)
+        freed = e.TellFloor(floor.TalkEnded(attempt.member))
+        return [ended, freed, e.PlayMusic(), *self._back("human_lost")]
+
+    def _unproven(self, attempt: Attempt) -> bool:
+        """Whether the two are being joined, or have just been, so that maybe nothing was heard."""
+        since_ns = attempt.times.connected_ns or self._now_ns
+        young = self._now_ns - since_ns < UNPROVEN_MS * MS
+        return young and self.state in (TransferState.JOINING, TransferState.CONNECTED)
 
     def _on_refer(self, event: e.ReferNews) -> list[TransferAction]:
         if self.state is not TransferState.REFERRING or self.chosen is None:

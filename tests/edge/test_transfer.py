@@ -275,6 +275,21 @@ def test_a_hang_up_that_overtakes_the_news_of_the_join() -> None:
     assert p.at(2_201, e.LegsSplit(heard=True))[-1] == e.BackToAgent("human_lost")
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_person_who_hangs_up_right_after_the_join(heard: bool) -> None:
+    """Heard, it was a short talk; unheard, the caller is back with the AI, not hung up on."""
+    p = Play().connected()
+    assert p.at(5_100, e.PhoneGone("ann", 200)) == [e.SplitLegs()]
+    actions = p.at(5_101, e.LegsSplit(heard=heard))
+    assert actions[-1] == (e.EndCall() if heard else e.BackToAgent("human_lost"))
+    assert p.outcomes() == {"ann": Outcome.CONNECTED if heard else Outcome.FAILED}
+    assert p.told()[-1] == q.TalkEnded("ann")
+    p = Play().connected()
+    p.at(5_100, e.PhoneGone("ann", 200), e.CallerGone())
+    p.at(5_101, e.LegsSplit(heard=heard))
+    assert p.outcomes() == {"ann": Outcome.CONNECTED}
+
+
 @pytest.mark.parametrize("first", ["phone", "caller"])
 def test_both_hang_up_before_media_has_answered(first: str) -> None:
     """Whoever was first, the phone is released and the label is what media says."""
