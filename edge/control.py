@@ -144,7 +144,9 @@ class Control:
             transfers=self._transfers,
         )
         self._book = CallBook(around, self._count_off)
-        self._peer_news = PeerNews(self._book, self._admission, self._outbound, self._on_change)
+        self._peer_news = PeerNews(
+            self._book, self._admission, self._outbound, self._transfers.wire, self._on_change
+        )
         self._trunks = TrunkBoard(
             config,
             plan,

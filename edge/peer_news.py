@@ -21,9 +21,11 @@ from edge.call_events import (
 )
 from edge.call_task import APOLOGY_CLIP
 from edge.outbound import OutboundLegs
+from edge.transfer.wire_times import WireTimes
 from media.messages import (
     AgentStatus,
     ClipFinished,
+    ClipStarted,
     ConversationFailed,
     DtmfReceived,
     HangupRequested,
@@ -33,6 +35,7 @@ from media.messages import (
     StreamFailed,
     TransferRequested,
     Turn,
+    VoiceStarted,
 )
 
 _HANGUP_REASONS = {
@@ -52,6 +55,7 @@ class PeerNews:
         book: the calls in progress.
         admission: who may call now.
         outbound: legs that we place.
+        wire: what transfers want to know of media.
         on_change: called when it may have changed who may call.
     """
 
@@ -60,11 +64,13 @@ class PeerNews:
         book: CallBook,
         admission: Admission,
         outbound: OutboundLegs,
+        wire: WireTimes,
         on_change: Callable[[], None],
     ) -> None:
         self._book = book
         self._admission = admission
         self._outbound = outbound
+        self._wire = wire
         self._on_change = on_change
         self.engines: dict[str, str] = {}
 
@@ -101,6 +107,8 @@ class PeerNews:
                 self._book.post_stream(stream, ApologyFinished())
             case ClipFinished(stream=stream, clip=clip) if stream in self._book.streams:
                 self._book.streams[stream].routed.destination.clip_finished(clip)
+            case ClipStarted() | VoiceStarted():
+                self._wire.receive(message)
             case MachineHeard():
                 self._outbound.receive_media(message)
             case DtmfReceived() | RtpTimedOut() | StreamFailed() if self._outbound.receive_media(

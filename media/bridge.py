@@ -14,7 +14,6 @@ import structlog
 
 from media import CordboardError, RemoteError, messages
 from media.config.model import MediaConfig
-from media.g711 import Samples
 from media.jitter import HeardFrame
 from media.joining import join, split
 from media.lateness import Lateness
@@ -26,14 +25,13 @@ from media.pacing import Pacer
 from media.playout import ClipEvent, ClipStage, PlayoutPosition
 from media.ports import PortPair, PortPool, PortsExhaustedError, local_address
 from media.recording import Recording, RecordingWriter
+from media.sounds import Sounds
 from media.srtp_keys import new_secret
 from media.stream import Stream
-from media.wav import read_wav
 from media.wire import AudioFrame, AudioKind
 
 ORPHAN_S = 2.0
 """How long streams outlive the link of the process that asked for them."""
-_SOUNDS_KEPT = 32
 
 log = structlog.get_logger()
 
@@ -56,7 +54,7 @@ class Bridge:
         self._numbers = itertools.count(1)
         self._lateness = Lateness()
         self._totals = Totals()
-        self._sounds: dict[tuple[str, int], Samples] = {}
+        self._sounds = Sounds()
         self._links: set[Link] = set()
         self._orphans: dict[Link, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -295,7 +293,7 @@ class Bridge:
     ) -> None:
         try:
             self._leg(message.stream)
-            samples = await self._load(message.path)
+            samples = await self._sounds.load(message.path)
             leg = self._leg(message.stream)
         except CordboardError as error:
             status = error.sip_status if isinstance(error, RemoteError) else 500
@@ -313,20 +311,6 @@ class Bridge:
         for agent in leg.agents:
             if agent in owners:
                 agent.send(self._cleared(leg, position))
-
-    async def _load(self, path: str) -> Samples:
-        file = Path(path)
-        loop = asyncio.get_running_loop()
-        try:
-            key = (path, (await loop.run_in_executor(None, file.stat)).st_mtime_ns)
-        except OSError as error:
-            raise RemoteError(f"{path}: {error.strerror}", sip_status=404) from error
-        if key not in self._sounds:
-            samples = await loop.run_in_executor(None, read_wav, file)
-            while len(self._sounds) >= _SOUNDS_KEPT:
-                del self._sounds[next(iter(self._sounds))]
-            self._sounds[key] = samples
-        return self._sounds[key]
 
     def _end_clip(self, link: Link, message: messages.ClipEnded) -> Message:
         leg = self._leg(message.stream)
@@ -400,6 +384,12 @@ class Bridge:
                 messages.ClipStarted if event.stage is ClipStage.STARTED else messages.ClipFinished
             )
             owner.send(kind(stream.number, event.clip, sent_ns))
+
+    def stream_voice(self, stream: Stream, sent_ns: int) -> None:
+        """Tell edge that the joined leg is heard from now on."""
+        leg = self._legs.get(stream.number)
+        if leg is not None:
+            leg.owner.send(messages.VoiceStarted(stream.number, sent_ns))
 
     def stream_silent(self, stream: Stream, silent_ns: int) -> None:
         """Tell edge that nothing comes."""

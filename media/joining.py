@@ -19,6 +19,7 @@ def join(*together: Stream) -> None:
         for two in together:
             if two is not one and two not in one.joined_to:
                 one.joined_to.append(two)
+                one.voice_told = False
                 one.outbound.voices[two.number] = ClockedReader()
 
 

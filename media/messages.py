@@ -357,6 +357,14 @@ class MachineHeard(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceStarted(Message):
+    """The first packet with the joined leg's voice left at ``sent_ns``; once for each join."""
+
+    stream: int
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class RtpTimedOut(Message):
     """No RTP for ``media.rtp_timeout_s`` on a stream that should receive; edge ends the call."""
 

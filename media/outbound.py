@@ -39,6 +39,8 @@ class OutboundPacket:
     samples: Samples
     """What the far end hears, for the recording."""
     events: list[ClipEvent]
+    voice: bool = False
+    """Whether a joined leg is in it."""
 
 
 class Outbound:
@@ -103,14 +105,16 @@ class Outbound:
             clip, filled, events = None, 0, _NO_EVENTS
         else:
             clip, filled, events = self.playout.pop(length)
-        payload, samples = self._make_audio(length, clip, filled)
+        voices = self._pop_voices(length)
+        payload, samples = self._make_audio(length, voices, clip, filled)
         datagram = self._packet(self._parameters.payload_type, payload, marker=not self._talking)
         self._talking = True
         self.skip(1)
-        return OutboundPacket(datagram, samples, events)
+        return OutboundPacket(datagram, samples, events, bool(voices))
 
-    def _make_audio(self, length: int, clip: Samples | None, filled: int) -> tuple[bytes, Samples]:
-        voices = self._pop_voices(length)
+    def _make_audio(
+        self, length: int, voices: list[ReadAudio], clip: Samples | None, filled: int
+    ) -> tuple[bytes, Samples]:
         if len(voices) == 1 and clip is None:
             return octets(voices[0], self._codec), voices[0].samples
         if voices:

@@ -50,6 +50,9 @@ class StreamListener(Protocol):
     def stream_clip(self, stream: Stream, event: ClipEvent, sent_ns: int) -> None:
         """A clip began or ended in the packet that has just left."""
 
+    def stream_voice(self, stream: Stream, sent_ns: int) -> None:
+        """A joined leg's voice is in the packet that has just left, for the first time."""
+
     def stream_silent(self, stream: Stream, silent_ns: int) -> None:
         """Nothing came for the time-out."""
 
@@ -112,6 +115,8 @@ class Stream:
         self._heard_since_ns = 0
         self._timed_out = False
         self._failed = False
+        self.voice_told = False
+        """Whether the listener knows that the far end is sent somebody who was joined since."""
         self._housekeeping_ns = 0
         self._gap_armed_ns: int | None = None
         self._mapped = pair.rtp.family == socket.AF_INET6
@@ -313,6 +318,9 @@ class Stream:
             self._process_lateness.receive(sent_ns - deadline_ns)
             for event in packet.events:
                 self._listener.stream_clip(self, event, sent_ns)
+            if packet.voice and not self.voice_told:
+                self.voice_told = True
+                self._listener.stream_voice(self, sent_ns)
         self.tapes.add(AGENT, self._samples_at(deadline_ns), packet.samples)
         self._handle_events(self.inbound.poll(now_ns))
         if now_ns >= self._housekeeping_ns:

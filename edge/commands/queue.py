@@ -17,18 +17,19 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
+import shutil
 import sys
 import time
 
 from edge.commands.options import add_config_argument, chosen_config
+from edge.commands.wallboard import Line, board, headline, screen, wallboard
 from edge.queues.messages import (
     ChangeDuty,
     ChangeTalk,
     Duty,
-    PersonView,
     QueueStatus,
     QueueStatusRequest,
-    QueueView,
     TalkChange,
 )
 from media import RemoteError
@@ -38,7 +39,9 @@ from media.paths import socket_address
 
 HELP = "show the queues, change who is on duty and who takes part in a talk"
 REFRESH_S = 1.0
-_CLEAR = "\x1b[H\x1b[2J"
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
+"""To the other screen of the terminal, without a cursor."""
+_LEAVE = "\x1b[?25h\x1b[?1049l"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,18 +70,36 @@ def run(args: argparse.Namespace) -> int:
             return 2
         asyncio.run(_ask(address, change))
         return 0
-    while True:
+    if args.json or args.once or not sys.stdout.isatty():
         status = asyncio.run(_ask(address, QueueStatusRequest()))
         assert isinstance(status, QueueStatus)
-        if args.json:
-            print(json.dumps(dataclasses.asdict(status), ensure_ascii=False))
-            return 0
-        board = wallboard(status)
-        if args.once or not sys.stdout.isatty():
-            print(board)
-            return 0
-        print(f"{_CLEAR}{board}\n\n{time.strftime('%H:%M:%S')}", flush=True)
-        time.sleep(REFRESH_S)
+        as_json = json.dumps(dataclasses.asdict(status), ensure_ascii=False)
+        print(as_json if args.json else wallboard(status))
+        return 0
+    sys.stdout.write(_ENTER)
+    try:
+        asyncio.run(_watch(address))
+    finally:
+        sys.stdout.write(_LEAVE)
+        sys.stdout.flush()
+    return 0
+
+
+async def _watch(address: str) -> None:
+    """Draw the board each second; a service that is away is waited for."""
+    color = "NO_COLOR" not in os.environ
+    while True:
+        clock = time.strftime("%H:%M:%S")
+        try:
+            status = await _ask(address, QueueStatusRequest())
+            assert isinstance(status, QueueStatus)
+            lines = [headline(status, clock), Line(""), *board(status)]
+        except RemoteError as error:
+            lines = [Line(f"{clock}  {error}; waiting for it", "alarm")]
+        size = shutil.get_terminal_size()
+        sys.stdout.write(screen(lines, size.columns, size.lines, color=color))
+        sys.stdout.flush()
+        await asyncio.sleep(REFRESH_S)
 
 
 def _change(what: str, who: str | None, more: str) -> Message | None:
@@ -100,47 +121,3 @@ async def _ask(address: str, message: Message) -> Message:
         return await link.request(message, 3.0)
     finally:
         link.close()
-
-
-def wallboard(status: QueueStatus) -> str:
-    """Return the queues and people as text."""
-    if not status.queues:
-        return "no queues are configured"
-    people = {each.name: each for each in status.people}
-    blocks = [_queue(each, people) for each in status.queues]
-    return "\n\n".join(blocks + [_people(status.people)])
-
-
-def _queue(queue: QueueView, people: dict[str, PersonView]) -> str:
-    level = "-" if queue.service_level is None else f"{queue.service_level:.0%}"
-    wait = "-" if queue.mean_wait_s is None else f"{queue.mean_wait_s:.0f} s"
-    free = sum(people[name].state == "idle" for name in queue.people if name in people)
-    lines = [
-        f"{queue.name.upper()}  {'open' if queue.open else 'closed'}, {queue.strategy}, "
-        f"{free} of {len(queue.people)} free",
-        f"  waiting {len(queue.waiting)}   answered {queue.answered} of {queue.offered}   "
-        f"left {queue.abandoned}   sent back {queue.sent_back}   mean wait {wait}   "
-        f"within {queue.service_level_s:g} s {level}",
-    ]
-    for each in queue.waiting:
-        ringing = f"  ringing {', '.join(each.ringing)}" if each.ringing else ""
-        lines.append(f"  {each.position:>3}. {each.call_id}  {_span(each.waited_s)}{ringing}")
-    return "\n".join(lines)
-
-
-def _people(people: tuple[PersonView, ...]) -> str:
-    width = max((len(each.name) for each in people), default=0)
-    lines = ["PEOPLE"]
-    for each in people:
-        left = f" ({each.left_s} s left)" if each.left_s is not None else ""
-        call = f"  {each.call_id}" if each.call_id else ""
-        lines.append(
-            f"  {each.name:<{width}}  {each.state:<8} {_span(each.state_s)}{left}  "
-            f"{each.calls_taken} calls{call}"
-        )
-    return "\n".join(lines)
-
-
-def _span(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes}:{rest:02}"

@@ -45,6 +45,7 @@ known      address                1 for a server that we are registered at
 lease      control                1, again each second
 ha1 ...    digest user            MD5(user:realm:password), who it is, address to register,
                                   what it hears when all lines are taken
+user       address                the digest user who may register it, and who calls from it
 =========  =====================  ==================================================================
 """
 
@@ -54,7 +55,7 @@ from dataclasses import dataclass, field
 
 from edge.front.rpc import Parameter
 
-TABLES = ("free", "uri", "front", "ha1", "identity", "address", "refusal", "known")
+TABLES = ("free", "uri", "front", "ha1", "identity", "address", "user", "refusal", "known")
 """Tables that control fills and that are emptied before it fills them anew."""
 
 _LOWERED = "lowered"
@@ -183,6 +184,7 @@ def _cells(books: Books) -> dict[Cell, Parameter]:
         cells["identity", user] = each.identity
         if each.address:
             cells["address", user] = each.address
+            cells["user", each.address] = user
         if each.refusal:
             cells["refusal", user] = each.refusal
     for address in books.known:

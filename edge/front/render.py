@@ -35,6 +35,8 @@ _LEVELS = {"debug": 2, "info": 1, "warning": 0, "error": -1}
 """Kamailio's: 2 info, 1 notice, 0 warning, -1 error; its debug level is for its makers."""
 TRUNK_LIST = "trunks.list"
 _CHILDREN = 4
+_CONTACTS = 4
+"""Phones under one name that ring together."""
 _WORD = re.compile(r"<([A-Z][A-Z_]*)>")
 _UNSAFE = re.compile(r'["\\\r\n]')
 
@@ -161,6 +163,7 @@ def _words(config: Config, folder: Path) -> dict[str, str]:
     return {
         "LOG_LEVEL": str(_LEVELS[config.log.level]),
         "CHILDREN": str(_CHILDREN),
+        "CONTACTS": str(_CONTACTS),
         "MULTIHOMED": "1" if is_wildcard(sip.address) else "0",
         "USER_AGENT": _UNSAFE.sub("", sip.user_agent),
         "RUN_DIR": str(folder),

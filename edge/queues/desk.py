@@ -29,6 +29,10 @@ log = structlog.get_logger()
 class TicketHolder(Protocol):
     """A transfer that waits in a queue."""
 
+    @property
+    def caller(self) -> str:
+        """Number or user part, for people to read."""
+
     def post(self, event: TransferEvent) -> None:
         """Take what the floor decided."""
 
@@ -55,6 +59,8 @@ class QueueDesk:
         self._hours = {name: Hours.compile(each) for name, each in config.hours.items()}
         self._holders: dict[str, TicketHolder] = {}
         self._timer: asyncio.TimerHandle | None = None
+        for member in self.floor.members.values():
+            member.duty_ns = time.monotonic_ns()
         self._restore()
 
     def join(self, ticket: str, queue: str, holder: TicketHolder, only: str = "") -> None:
@@ -126,7 +132,8 @@ class QueueDesk:
             self.change(message)
             return Done()
         is_open = {name: self.is_open(name) for name in self._config.queues}
-        return view(self.floor, self._config, is_open, time.monotonic_ns())
+        callers = {ticket: each.caller for ticket, each in self._holders.items()}
+        return view(self.floor, self._config, is_open, callers, time.monotonic_ns())
 
     def change(self, duty: ChangeDuty) -> None:
         """Carry out what a person or an operator wants."""

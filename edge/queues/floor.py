@@ -147,10 +147,10 @@ class Floor:
                 self._end_offer(event, now_ns)
             case TalkEnded():
                 self._end_talk(self._member(event.member), now_ns)
-            case MemberLoggedIn():
-                self._member(event.member).online = event.online
-            case MemberPaused():
-                self._member(event.member).paused = event.paused
+            case MemberLoggedIn(member=name, online=online):
+                self._member(name).set_duty(online, self._member(name).paused, now_ns)
+            case MemberPaused(member=name, paused=paused):
+                self._member(name).set_duty(self._member(name).online, paused, now_ns)
             case WrapUpSet():
                 self._set_wrap_up(self._member(event.member), event.seconds, now_ns)
             case DeadlinePassed():
@@ -174,6 +174,7 @@ class Floor:
             refusal = GaveUp.NOBODY_HERE
         if refusal is not None:
             score.sent_back += 1
+            score.closed += refusal is GaveUp.CLOSED
             return [SendBack(event.ticket, refusal)]
         self._arrivals += 1
         self.waiting[event.ticket] = Waiting(

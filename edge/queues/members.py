@@ -50,6 +50,8 @@ class Member:
     activity: Activity = Activity.IDLE
     since_ns: int = 0
     """When the activity began."""
+    duty_ns: int = 0
+    """When duty or pause last changed."""
     idle_since_ns: int = 0
     """When the last call ended; declining or missing an offer does not change it."""
     queue: str = ""
@@ -65,6 +67,11 @@ class Member:
     def occupied(self) -> bool:
         """Whether a caller is being offered to it, or talks to it."""
         return self.activity in (Activity.RINGING, Activity.BUSY)
+
+    def set_duty(self, online: bool, paused: bool, now_ns: int) -> None:
+        """Change who may be offered callers."""
+        if (online, paused) != (self.online, self.paused):
+            self.online, self.paused, self.duty_ns = online, paused, now_ns
 
     def available(self, now_ns: int) -> bool:
         """Whether a caller may be offered now."""

@@ -24,6 +24,8 @@ class WaitingView(Message):
     ringing: tuple[str, ...] = ()
     """People whose phones ring for them."""
     expected_wait_s: int | None = None
+    caller: str = ""
+    """Number or user part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Score:
     abandoned: int = 0
     """Callers who hung up while they waited, however soon."""
     sent_back: int = 0
+    closed: int = 0
+    """Of those, who came when the queue was closed: nobody was there to be in time."""
     waits_ns: int = 0
     """Sum of the waits of answered callers."""
     mean_talk_ns: float | None = None
@@ -40,8 +42,8 @@ class Score:
 
     @property
     def service_level(self) -> float | None:
-        """Share of callers answered in time among all who were answered or gave up, 0 to 1."""
-        served = self.answered + self.abandoned + self.sent_back
+        """Share of callers answered in time among all who found the queue open, 0 to 1."""
+        served = self.answered + self.abandoned + self.sent_back - self.closed
         return self.answered_in_time / served if served else None
 
     @property

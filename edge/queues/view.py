@@ -17,13 +17,20 @@ from media.config.model import Config
 from media.messages import CallId
 
 
-def view(floor: Floor, config: Config, is_open: dict[str, bool], now_ns: int) -> QueueStatus:
+def view(
+    floor: Floor,
+    config: Config,
+    is_open: dict[str, bool],
+    callers: dict[str, str],
+    now_ns: int,
+) -> QueueStatus:
     """Return every queue and person as they are now.
 
     Args:
         floor: the present state.
         config: for phones.
         is_open: queues by name.
+        callers: numbers by ticket.
         now_ns: monotonic.
     """
     queues = []
@@ -36,7 +43,10 @@ def view(floor: Floor, config: Config, is_open: dict[str, bool], now_ns: int) ->
                 is_open.get(name, True),
                 str(rules.strategy),
                 tuple(seat.member for seat in rules.seats),
-                tuple(_waiting(floor, each, at, now_ns) for at, each in enumerate(line, 1)),
+                tuple(
+                    _waiting(floor, each, at, callers.get(each.ticket, ""), now_ns)
+                    for at, each in enumerate(line, 1)
+                ),
                 score.offered,
                 score.answered,
                 score.abandoned,
@@ -64,21 +74,23 @@ def duty_event(change: ChangeDuty) -> e.FloorEvent:
             return e.WrapUpSet(change.person, change.seconds)
 
 
-def _waiting(floor: Floor, caller: Waiting, position: int, now_ns: int) -> WaitingView:
+def _waiting(floor: Floor, caller: Waiting, position: int, number: str, now_ns: int) -> WaitingView:
     return WaitingView(
         CallId(caller.ticket.partition("/")[0]),
         position,
         (now_ns - caller.joined_ns) // SECOND_NS,
         tuple(sorted(caller.offers)),
         floor.expected_wait_s(caller.ticket),
+        number,
     )
 
 
 def _person(member: Member, phone: str, now_ns: int) -> PersonView:
-    state, left_ns = str(member.activity), 0
+    state, left_ns, since_ns = str(member.activity), 0, member.since_ns
     if member.activity is e.Activity.WRAP_UP:
         left_ns = member.wrap_up_until_ns - now_ns
     elif member.activity is e.Activity.IDLE:
+        since_ns = max(since_ns, member.duty_ns)
         if not member.online:
             state = "off_duty"
         elif member.paused:
@@ -89,7 +101,7 @@ def _person(member: Member, phone: str, now_ns: int) -> PersonView:
         member.name,
         phone,
         state,
-        (now_ns - member.since_ns) // SECOND_NS if member.since_ns else 0,
+        (now_ns - since_ns) // SECOND_NS,
         member.calls_taken,
         -(-left_ns // SECOND_NS) if left_ns > 0 else None,
         member.queue,

@@ -107,8 +107,14 @@ class AttemptRow(Base):
     whisper_ended_ms: Mapped[int | None]
     accepted_ms: Mapped[int | None]
     connected_ms: Mapped[int | None]
-    """Two-way audio."""
+    """Media has joined the legs, or the carrier has both."""
     ended_ms: Mapped[int | None]
+    summary_ms: Mapped[int | None]
+    """The summary of the conversation was there."""
+    caller_hears_ms: Mapped[int | None]
+    """The first packet with the person's voice left for the caller; none after a REFER."""
+    person_hears_ms: Mapped[int | None]
+    """The first packet with the caller's voice left for the person."""
 
 
 class TurnRow(Base):

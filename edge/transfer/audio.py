@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from pathlib import Path
 
 import structlog
@@ -11,8 +11,16 @@ import structlog
 import media
 from edge.call_surroundings import Asked
 from edge.transfer.order import Order
+from edge.transfer.wire_times import Sent, WireTimes
 from media import RemoteError
-from media.messages import ClearPlayback, JoinStreams, PlayFile, SpeakText, SplitStreams
+from media.messages import (
+    ClearPlayback,
+    JoinStreams,
+    PlayFile,
+    SpeakText,
+    SplitStreams,
+    VoiceStarted,
+)
 
 MUSIC_CLIP = 0xFFFF_FFE0
 """Clip number of the hold music; the agent counts its own from 1."""
@@ -31,11 +39,15 @@ class TransferAudio:
         order: the caller.
         media: the media process.
         agent: the agent process, which speaks.
+        wire: tells what media has sent.
     """
 
-    def __init__(self, order: Order, media: Asked, agent: Asked) -> None:
+    def __init__(self, order: Order, media: Asked, agent: Asked, wire: WireTimes) -> None:
         self.music_ns: int | None = None
-        """When the music was first under way."""
+        """When the first packet of the music left."""
+        self._heard_ns: dict[int, int] = {}
+        """By stream: when the first packet with the other's voice left, of the last join."""
+        self._wire = wire
         self._order = order
         self._media = media
         self._agent = agent
@@ -54,12 +66,11 @@ class TransferAudio:
         if self._playing == file:
             return
         self._playing = file
+        self._wire.watch(self._order.stream, self._note)
         try:
             await self._media.request(PlayFile(self._order.stream, file, MUSIC_CLIP, loop=True))
         except RemoteError as error:
             log.warning("music_failed", path=file, reason=str(error))
-            return
-        self.music_ns = self.music_ns or time.monotonic_ns()
 
     async def hold(self, path: str | None) -> None:
         """Let the caller hear music and nobody; those who were joined to the caller stay so."""
@@ -90,6 +101,9 @@ class TransferAudio:
         Raises:
             RemoteError: media could not.
         """
+        self._heard_ns.clear()
+        for each in (self._order.stream, stream):
+            self._wire.watch(each, self._note)
         await self.gather(self._order.stream, stream)
 
     async def gather(self, one: int, other: int, *more: int) -> None:
@@ -111,6 +125,30 @@ class TransferAudio:
     def _count(self, stream: int) -> int:
         self._spoken[stream] = self._spoken.get(stream, 0) + 1
         return self._spoken[stream]
+
+    async def split(self) -> bool:
+        """Undo a join; return whether the caller has been sent anything of the person's voice."""
+        with contextlib.suppress(RemoteError):
+            # what media had sent before is known once it has answered: one link, one order
+            await self._media.request(SplitStreams(self._order.stream))
+        return self._order.stream in self._heard_ns
+
+    @property
+    def caller_hears_ns(self) -> int | None:
+        """When the caller was first sent the person's voice."""
+        return self._heard_ns.get(self._order.stream)
+
+    @property
+    def person_hears_ns(self) -> int | None:
+        """When the person was first sent the caller's voice."""
+        times = [at_ns for each, at_ns in self._heard_ns.items() if each != self._order.stream]
+        return min(times, default=None)
+
+    def _note(self, sent: Sent) -> None:
+        if isinstance(sent, VoiceStarted):
+            self._heard_ns.setdefault(sent.stream, sent.sent_ns)
+        elif sent.clip == MUSIC_CLIP:
+            self.music_ns = self.music_ns or sent.sent_ns
 
     async def _speak(self, stream: int, text: str) -> bool:
         request = SpeakText(stream, text, self._order.persona)

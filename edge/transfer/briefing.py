@@ -7,6 +7,7 @@ on the display) and the pick-up (the whisper); then the queue's fallback text is
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -38,6 +39,8 @@ class Briefing:
         self._order = order
         self._whisper = whisper
         self._summary: ConversationSummary | None = None
+        self.summary_ns: int | None = None
+        """When the summary came."""
         self._settled = asyncio.Event()
 
     @property
@@ -51,7 +54,7 @@ class Briefing:
         try:
             answer = await ask(request, SUMMARY_MS / 1_000 + 1)
             if isinstance(answer, ConversationSummary):
-                self._summary = answer
+                self._summary, self.summary_ns = answer, time.monotonic_ns()
         except RemoteError as error:
             log.info("summary_missing", call_id=self._order.call_id, reason=str(error))
         finally:

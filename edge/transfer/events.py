@@ -15,6 +15,7 @@ class TransferState(StrEnum):
     RINGING = "ringing"
     WHISPERING = "whispering"
     JOINING = "joining"
+    PARTING = "parting"
     REFERRING = "referring"
     CONNECTED = "connected"
     OVER = "over"
@@ -178,6 +179,14 @@ class JoinFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LegsSplit:
+    """Media has undone the join, or could not be asked."""
+
+    heard: bool
+    """Whether the caller had been sent anything of the person's voice."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReferNews:
     """A response to REFER, or a NOTIFY about it."""
 
@@ -213,6 +222,7 @@ TransferEvent = (
     | VoicemailSuspected
     | LegsJoined
     | JoinFailed
+    | LegsSplit
     | ReferNews
     | CallerGone
     | Cancelled
@@ -256,6 +266,11 @@ class JoinLegs:
     """Stop the music, join caller and member."""
 
     member: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLegs:
+    """Undo what JoinLegs began, and say whether it was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +341,7 @@ TransferAction = (
     | ReleasePhone
     | Whisper
     | JoinLegs
+    | SplitLegs
     | SendRefer
     | ReferRefused
     | ReleaseCaller

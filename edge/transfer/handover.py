@@ -229,7 +229,9 @@ class Handover:
         assert self._task is not None
         self._next_attempt = self._task.next_attempt
         self._music = self._around.config.queues[self._task.queue].music
-        self._audio = TransferAudio(self._task.order, self._around.media, self._around.agent)
+        self._audio = TransferAudio(
+            self._task.order, self._around.media, self._around.agent, self._around.wire
+        )
         self._task = None
         if end.result == "handed_over":
             self._call.post(HandedOver())

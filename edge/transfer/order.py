@@ -15,6 +15,7 @@ from edge.transfer.events import Connect
 from edge.transfer.onward import Onward
 from edge.transfer.outbox import Outbox
 from edge.transfer.refer_memory import ReferMemory
+from edge.transfer.wire_times import WireTimes
 from edge.ua.messages import UaConfirmed
 from media.config.model import Config
 from media.config.trunks import Transfer
@@ -90,6 +91,7 @@ class TransferSurroundings:
     refers: ReferMemory
     onward: Onward
     outbox: Outbox
+    wire: WireTimes
 
     def way(self, queue: str, trunk: str) -> Connect:
         """Return how callers of a trunk and people of a queue are connected now."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edge.transfer.audio import TransferAudio
+from edge.transfer.briefing import Briefing
 from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+from edge.transfer.order import Order
 from media.messages import CallId
 
 MS = 1_000_000
@@ -25,7 +28,28 @@ class AttemptContext:
     decided_ns: int
     """When the AI, the caller or the plan decided that a human is wanted."""
     music_ns: int | None
-    """When the caller began to hear music."""
+    """When the first packet of the music left for the caller."""
+    summary_ns: int | None = None
+    """When the summary of the conversation was there."""
+    caller_hears_ns: int | None = None
+    """When the first packet with the person's voice left for the caller."""
+    person_hears_ns: int | None = None
+    """When the first packet with the caller's voice left for the person."""
+
+
+def attempt_context(
+    order: Order, queue: str, audio: TransferAudio, briefing: Briefing
+) -> AttemptContext:
+    """Return what is known of a transfer by now."""
+    return AttemptContext(
+        order.call_id,
+        queue,
+        order.decided_ns,
+        audio.music_ns,
+        briefing.summary_ns,
+        audio.caller_hears_ns,
+        audio.person_hears_ns,
+    )
 
 
 def attempt_columns(context: AttemptContext, number: int, ended: AttemptEnded) -> dict[str, Any]:
@@ -40,6 +64,7 @@ def attempt_columns(context: AttemptContext, number: int, ended: AttemptEnded) -
         f"{name}_ms": _since(context.decided_ns, getattr(ended.times, f"{name}_ns"))
         for name in _TIMINGS
     }
+    met = ended.times.connected_ns is not None
     return {
         "call_id": context.call_id,
         "number": number,
@@ -49,6 +74,9 @@ def attempt_columns(context: AttemptContext, number: int, ended: AttemptEnded) -
         "sip_status": ended.sip_status,
         "music_ms": _since(context.decided_ns, context.music_ns),
         **times,
+        "summary_ms": _since(context.decided_ns, context.summary_ns),
+        "caller_hears_ms": _since(context.decided_ns, context.caller_hears_ns) if met else None,
+        "person_hears_ms": _since(context.decided_ns, context.person_hears_ns) if met else None,
     }
 
 

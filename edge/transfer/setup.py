@@ -15,6 +15,7 @@ from edge.transfer.onward import onward_by_plan
 from edge.transfer.order import TransferSurroundings
 from edge.transfer.outbox import Outbox
 from edge.transfer.refer_memory import ReferMemory
+from edge.transfer.wire_times import WireTimes
 from media.config.model import Config
 from media.messages import Message
 
@@ -50,6 +51,7 @@ def transfer_surroundings(
         refers=ReferMemory(),
         onward=onward_by_plan(plan),
         outbox=Outbox(),
+        wire=WireTimes(),
     )
 
 

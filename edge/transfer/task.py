@@ -24,7 +24,7 @@ from edge.transfer.briefing import Briefing
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.order import CallerSide, Order, TransferEnd, TransferSurroundings
 from edge.transfer.phones import OUTSIDE, Phones
-from edge.transfer.records import AttemptContext, attempt_columns, unserved
+from edge.transfer.records import attempt_columns, attempt_context, unserved
 from edge.transfer.rules import outside_rules, transfer_rules
 from edge.transfer.talk import TalkChanges
 from edge.transfer.texts import announcement
@@ -65,10 +65,10 @@ class TransferTask:
     ) -> None:
         self.order = order
         self.next_attempt = first_attempt
-        self.queue = order.queue
+        self.queue, self.caller = order.queue, order.caller
         self._around = around
         self._caller = caller
-        self.audio = TransferAudio(order, around.media, around.agent)
+        self.audio = TransferAudio(order, around.media, around.agent, around.wire)
         self._briefing = Briefing(order, around.config.queues[order.queue].whisper)
         self._first_attempt = first_attempt
         self._visited: list[str] = []
@@ -312,6 +312,8 @@ class TransferTask:
                 self.spawn(self._whisper(member))
             case e.JoinLegs(member=member):
                 self.spawn(self._join(member))
+            case e.SplitLegs():
+                self.spawn(self._split())
             case e.SendRefer():
                 self._refer(action)
             case e.ReferRefused():
@@ -368,6 +370,9 @@ class TransferTask:
         self._caller.speak(self.phones.codec(member))
         self.publish("connected", member)
 
+    async def _split(self) -> None:
+        self.post(e.LegsSplit(await self.audio.split()))
+
     def _refer(self, wish: e.SendRefer) -> None:
         try:
             refer_to = self.phones.refer_to(wish, self._number)
@@ -380,11 +385,10 @@ class TransferTask:
     # ------------------------------------------------------------ record, small things
 
     def _record(self, ended: e.AttemptEnded, queue: str) -> None:
-        order = self.order
-        context = AttemptContext(order.call_id, queue, order.decided_ns, self.audio.music_ns)
+        context = attempt_context(self.order, queue, self.audio, self._briefing)
         row = attempt_columns(context, self.next_attempt, ended)
         self.next_attempt += 1
-        self._around.records.put({"call_id": order.call_id}, (), (row,))
+        self._around.records.put({"call_id": context.call_id}, (), (row,))
         shown = {name: value for name, value in row.items() if name != "call_id"}
         self._log.info("transfer_attempt_ended", **shown)
 

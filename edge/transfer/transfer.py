@@ -14,6 +14,7 @@ waiting       music                                                  the floor t
 ringing       music                                                  a phone to answer
 whispering    music (the person hears the summary)                   the accept key
 joining       music, until media has joined the legs                 media
+parting       the person or nothing                                  media: had they been heard?
 referring     music                                                  the carrier's NOTIFY
 connected     the person                                             somebody to hang up
 over          whatever came next
@@ -35,6 +36,9 @@ Rules:
    ``refer_grace_ms`` have passed without the phone's.
 7. A blind REFER's first final report is the outcome; where the trunk knows no REFER we ring the
    phone. A dialog that ends after 202 without any report was taken over, after one the caller left.
+8. News of media and of phones come by different ways. A hang-up that overtakes "the legs are
+   joined", or follows at once, does not decide whether the two were connected: media is asked
+   what it has sent. A caller who has not heard the person is not hung up on.
 """
 
 from __future__ import annotations
@@ -55,6 +59,11 @@ from edge.transfer.attempt import (
 from edge.transfer.events import Outcome, TransferAction, TransferState
 
 MS = 1_000_000
+UNPROVEN_MS = 1_000
+"""A person who hangs up sooner after the join has perhaps not been heard by the caller."""
+
+
+_CONNECTING = (TransferState.JOINING, TransferState.PARTING, TransferState.REFERRING)
 
 
 class Transfer:
@@ -76,6 +85,7 @@ class Transfer:
         self._refer_deadline_ns: int | None = None
         self._phone_left = False
         self._caller_left = False
+        self._parting_status = 200
         self._now_ns = 0
 
     def start(self, now_ns: int) -> list[TransferAction]:
@@ -194,6 +204,11 @@ class Transfer:
         attempt = self._live(event.member)
         if attempt is None:
             return []
+        if event.member == self.chosen and self._unproven(attempt):
+            self.state, self._parting_status = TransferState.PARTING, event.sip_status
+            return [e.SplitLegs()]
+        if self.state is TransferState.PARTING:
+            return []
         if self.state is TransferState.CONNECTED:
             return self._human_hung_up(attempt, event.sip_status)
         if self.state is TransferState.REFERRING and event.sip_status < 300:
@@ -210,9 +225,9 @@ class Transfer:
         if self.chosen == attempt.member:
             self.chosen = None
         self._refer_deadline_ns, self._phone_left = None, False
-        left_music = self.state in (TransferState.JOINING, TransferState.REFERRING)
-        resume = [e.PlayMusic()] if left_music else []
-        self.state = TransferState.RINGING if self.attempts else TransferState.WAITING
+        resume = [e.PlayMusic()] if self.state in _CONNECTING else []
+        ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
+        self.state = TransferState.RINGING if ringing else TransferState.WAITING
         result = OFFER_RESULTS.get(outcome, floor.OfferResult.FAILED)
         told = e.TellFloor(floor.OfferEnded(self.ticket, attempt.member, result))
         released = [e.ReleasePhone(attempt.member)] if release else []
@@ -245,6 +260,30 @@ class Transfer:
         if self.state is not TransferState.JOINING or self.chosen is None:
             return []
         return self._lose(self.attempts[self.chosen], Outcome.FAILED, 500, release=True)
+
+    def _on_split(self, event: e.LegsSplit) -> list[TransferAction]:
+        if self.state is not TransferState.PARTING or self.chosen is None:
+            return []
+        attempt = self.attempts[self.chosen]
+        joined = attempt.times.connected_ns is not None
+        told = self._connected(attempt) if event.heard and not joined else []
+        if joined:
+            self.state = TransferState.CONNECTED
+        if self._caller_left:
+            return [*told, *self._caller_left_us()]
+        if event.heard:
+            return [*told, *self._human_hung_up(attempt, self._parting_status)]
+        if not joined:
+            return self._lose(attempt, Outcome.FAILED, self._parting_status)
+        ended = attempt.end(Outcome.FAILED, self._parting_status, self._now_ns)
+        freed = e.TellFloor(floor.TalkEnded(attempt.member))
+        return [ended, freed, e.PlayMusic(), *self._back("human_lost")]
+
+    def _unproven(self, attempt: Attempt) -> bool:
+        """Whether the two are being joined, or have just been, so that maybe nothing was heard."""
+        since_ns = attempt.times.connected_ns or self._now_ns
+        young = self._now_ns - since_ns < UNPROVEN_MS * MS
+        return young and self.state in (TransferState.JOINING, TransferState.CONNECTED)
 
     def _on_refer(self, event: e.ReferNews) -> list[TransferAction]:
         if self.state is not TransferState.REFERRING or self.chosen is None:
@@ -317,6 +356,11 @@ class Transfer:
                 return self._caller_left_us()
             self._refer_deadline_ns = self._now_ns + self.rules.refer_grace_ms * MS
             return []
+        if self.state in (TransferState.JOINING, TransferState.PARTING) and self.chosen is not None:
+            self._caller_left = True
+            ask = [e.SplitLegs()] if self.state is TransferState.JOINING else []
+            self.state = TransferState.PARTING
+            return [e.ReleasePhone(self.chosen), *ask]
         return self._caller_left_us()
 
     def _caller_left_us(self) -> list[TransferAction]:
@@ -393,6 +437,7 @@ _STEPS: dict[type, Callable[..., list[TransferAction]]] = {
     e.VoicemailSuspected: Transfer._on_suspected,
     e.LegsJoined: Transfer._on_joined,
     e.JoinFailed: Transfer._on_join_failed,
+    e.LegsSplit: Transfer._on_split,
     e.ReferNews: Transfer._on_refer,
     e.CallerGone: Transfer._on_caller_gone,
     e.Cancelled: Transfer._on_cancelled,

@@ -40,7 +40,7 @@ class Voicemail:
         self._queue = queue
         self._config = config
         self._around = around
-        self._audio = TransferAudio(order, around.media, around.agent)
+        self._audio = TransferAudio(order, around.media, around.agent, around.wire)
         self._over = asyncio.Event()
         self._gone = False
 

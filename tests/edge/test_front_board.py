@@ -97,6 +97,7 @@ def test_users_come_and_go() -> None:
     carry_out(tables, board.changes(Books(users={"anna": anna})))
     assert tables["ha1", "anna"] == "0" * 32
     assert tables["address", "anna"] == "anna"
+    assert tables["user", "anna"] == "anna"
     assert tables["front", "passwords"] == 1
     carry_out(tables, board.changes(Books()))
     assert not [cell for cell in tables if cell[1] == "anna"]

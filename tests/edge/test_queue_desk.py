@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.queue import wallboard
+from edge.commands.wallboard import wallboard
 from edge.queues.desk import QueueDesk
 from edge.queues.events import OfferAccepted, TalkEnded
 from edge.queues.feature_codes import duty_of, person_of, recognise
@@ -28,6 +28,8 @@ def config(**people: PersonConfig) -> Config:
 
 
 class Holder:
+    caller = "+4930123"
+
     def __init__(self) -> None:
         self.events: list[TransferEvent] = []
         self.told: list[tuple[int, int | None]] = []
@@ -180,7 +182,7 @@ async def test_the_wallboard(tmp_path: Path) -> None:
     assert isinstance(status, QueueStatus)
     text = wallboard(status)
     assert "SUPPORT  open, longest_idle, 1 of 2 free" in text
-    assert "1. 20260101-call  0:00  ringing ann" in text
+    assert "1. +4930123   0:00  ringing ann  20260101-call" in text
     assert "within 20 s -" in text and "ann  ringing" in text
     assert wallboard(QueueStatus((), ())) == "no queues are configured"
     desk.close()

@@ -206,6 +206,9 @@ def test_the_caller_hangs_up(moment: str) -> None:
     if moment == "joining":
         p.at(2_000, e.PhoneKey("ann", "1"))
     actions = p.at(3_000, e.CallerGone())
+    if moment == "joining":
+        assert actions == [e.ReleasePhone("ann"), e.SplitLegs()]
+        p.at(3_001, e.LegsJoined(), e.LegsSplit(heard=False))
     assert p.told()[-1] == q.CallerLeft("t")
     assert p.transfer.state is TransferState.OVER
     if moment != "waiting":
@@ -240,6 +243,64 @@ def test_media_cannot_join() -> None:
     actions = p.at(2_100, e.JoinFailed("no such stream"))
     assert e.PlayMusic() in actions and e.ReleasePhone("ann") in actions
     assert p.outcomes() == {"ann": Outcome.FAILED}
+
+
+def joining() -> Play:
+    p = Play().whisper()
+    p.at(2_000, e.PhoneKey("ann", "1"))
+    return p
+
+
+@pytest.mark.parametrize("late", [e.LegsJoined(), e.JoinFailed("no such stream")])
+def test_a_person_who_hangs_up_before_media_has_answered(late: e.TransferEvent) -> None:
+    """Nobody heard anything: the caller is not hung up on but waits for the next phone."""
+    p = joining()
+    assert p.at(2_010, e.PhoneGone("ann", 200)) == [e.SplitLegs()]
+    assert p.at(2_011, late) == []
+    actions = p.at(2_012, e.LegsSplit(heard=False))
+    assert e.PlayMusic() in actions and e.EndCall() not in actions
+    assert p.outcomes() == {"ann": Outcome.FAILED}
+    assert p.transfer.state is TransferState.WAITING
+
+
+def test_a_hang_up_that_overtakes_the_news_of_the_join() -> None:
+    """Media has sent the person's voice: they were connected, whichever news came first."""
+    p = joining()
+    p.at(2_200, e.PhoneGone("ann", 200), e.LegsJoined())
+    assert p.at(2_201, e.LegsSplit(heard=True))[-1] == e.EndCall()
+    assert p.outcomes() == {"ann": Outcome.CONNECTED}
+    assert p.told()[-2:] == [q.OfferAccepted("t", "ann"), q.TalkEnded("ann")]
+    p = joining()
+    p.at(2_200, e.PhoneGone("ann", 500))
+    assert p.at(2_201, e.LegsSplit(heard=True))[-1] == e.BackToAgent("human_lost")
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_person_who_hangs_up_right_after_the_join(heard: bool) -> None:
+    """Heard, it was a short talk; unheard, the caller is back with the AI, not hung up on."""
+    p = Play().connected()
+    assert p.at(5_100, e.PhoneGone("ann", 200)) == [e.SplitLegs()]
+    actions = p.at(5_101, e.LegsSplit(heard=heard))
+    assert actions[-1] == (e.EndCall() if heard else e.BackToAgent("human_lost"))
+    assert p.outcomes() == {"ann": Outcome.CONNECTED if heard else Outcome.FAILED}
+    assert p.told()[-1] == q.TalkEnded("ann")
+    p = Play().connected()
+    p.at(5_100, e.PhoneGone("ann", 200), e.CallerGone())
+    p.at(5_101, e.LegsSplit(heard=heard))
+    assert p.outcomes() == {"ann": Outcome.CONNECTED}
+
+
+@pytest.mark.parametrize("first", ["phone", "caller"])
+def test_both_hang_up_before_media_has_answered(first: str) -> None:
+    """Whoever was first, the phone is released and the label is what media says."""
+    for heard, outcome in ((True, Outcome.CONNECTED), (False, Outcome.CALLER_LEFT)):
+        p = joining()
+        events = [e.PhoneGone("ann", 200), e.CallerGone()]
+        actions = p.at(2_100, *(events if first == "phone" else events[::-1]))
+        assert actions.count(e.SplitLegs()) == 1
+        p.at(2_101, e.LegsSplit(heard=heard))
+        assert p.outcomes() == {"ann": outcome}
+        assert p.transfer.state is TransferState.OVER
 
 
 def refer() -> Play:
@@ -325,6 +386,8 @@ EVENTS = st.sampled_from(
         e.JoinFailed("x"),
         e.VoicemailSuspected("ann"),
         e.VoicemailHeard("bob"),
+        e.LegsSplit(heard=True),
+        e.LegsSplit(heard=False),
         e.TimePassed(),
         e.QueueGaveUp(q.GaveUp.MAX_WAIT),
         e.CallerGone(),
@@ -346,7 +409,7 @@ def test_whatever_happens_no_phone_is_left(
     dialled: set[str] = set()
     outcomes: dict[str, int] = {}
     now_ms = 0
-    for event in [*events, e.CallerGone(), e.TimePassed()]:
+    for event in [*events, e.CallerGone(), e.LegsSplit(heard=False), e.TimePassed()]:
         now_ms += dice.choice([0, 10, 700, 16_000])
         if isinstance(event, e.RingWanted) and event.member in dialled:
             continue  # the floor never rings a phone that rings

@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "deploy" / "cordboard.yaml"
 OWN_SECTIONS = ("home", "run_dir", "sip", "media", "storage", "log", "limits", "metrics", "ladder")
-_CORDBOARD = (
+CORDBOARD = (
     sys.executable,
     "-c",
     "import sys; from media.cli import main; sys.exit(main(sys.argv[1:]))",
@@ -44,7 +44,7 @@ def free_port(first: int, last: int) -> int:
 def cordboard(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
     """Run one ``cordboard`` command to its end."""
     return subprocess.run(
-        [*_CORDBOARD, *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT
+        [*CORDBOARD, *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT
     )
 
 
@@ -112,7 +112,7 @@ class Service:
         """Start and wait until a call would be answered."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_CORDBOARD, "serve", "--config", str(self.config)],
+                [*CORDBOARD, "serve", "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

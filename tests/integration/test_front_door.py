@@ -222,11 +222,28 @@ def test_an_unknown_user_learns_nothing(fronted: FrontedService) -> None:
     assert (unknown.status, neither.status) == (known.status, wrong.status)
 
 
-def test_a_phone_calls_with_its_password(fronted: FrontedService) -> None:
-    """407, then the call; control is told which phone it is and never sees the credentials."""
+def test_a_phone_that_comes_back_elsewhere_is_not_refused(fronted: FrontedService) -> None:
+    """Each restart brings another Contact; the oldest goes, a refresh takes nobody's place."""
+    forget_contacts(fronted)
+    contacts = []
+    for _ in range(7):
+        _, answer = register(fronted, "127.0.0.37", "200", "desk200", PASSWORD)
+        assert answer is not None
+        assert answer.status == 200
+        contacts.append(answer.header("contact").count("<sip:"))
+    assert contacts == [1, 2, 3, 4, 4, 4, 4]
+    forget_contacts(fronted)
+
+
+@pytest.mark.parametrize("name", ["desk200", "200"])
+def test_a_phone_calls_with_its_password(fronted: FrontedService, name: str) -> None:
+    """407, then the call; control is told which phone it is and never sees the credentials.
+
+    From is the phone's number or its user name: phones write the one or the other.
+    """
     with many(1, fronted.port, "127.0.0.36") as (one,):
         uri = f"sip:100@127.0.0.1:{fronted.port}"
-        one.dialled.caller = "desk200"
+        one.dialled.caller = name
         challenge = one.invite()
         assert challenge.status == 407
         header = credentials(challenge, "INVITE", uri, "desk200", PASSWORD)
@@ -255,6 +272,7 @@ def test_a_registered_softphone_rings_and_answers(fronted: FrontedService, tmp_p
     modules = next(Path("/usr/lib").rglob("baresip/modules"))
     lines = [
         "sip_listen 127.0.0.1:0",
+        "net_interface 127.0.0.1",
         f"audio_source aufile,{fronted.folder}/tone.wav",
         "audio_player aubridge,nobody",
         *[f"{kind}_srate 8000\n{kind}_channels 1" for kind in ("ausrc", "auplay")],

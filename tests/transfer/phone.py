@@ -56,6 +56,10 @@ class Dialog:
     end_reason: str = ""
     """``Reason`` of the BYE or CANCEL."""
     final_status: int = 0
+    refused_ns: int = 0
+    """When our final refusal left."""
+    closed_ns: int = 0
+    """When we learnt that the far end knows that it is over."""
     left: bool = False
     """We hung up, not the far end."""
     direction: str = "sendrecv"
@@ -104,6 +108,10 @@ class Dialog:
         return not (self.answered_ns or self.cancelled_ns or self.final_status)
 
     # ------------------------------------------------------------ what is done
+
+    def close(self) -> None:
+        """Note that both ends know that it is over."""
+        self.closed_ns = self.closed_ns or time.monotonic_ns()
 
     def press(self, digit: str, info: bool = False) -> int:
         """Press a key; return when."""
@@ -197,7 +205,7 @@ class Dialog:
         number = self.cseq if cseq is None else cseq
         lines = [
             f"{method} {self.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};branch=z9hG4bK{next(_tokens):x};rport",
+            self.phone.via(),
             "Max-Forwards: 70",
             f"From: <{self.phone.uri}>;tag={self.local_tag}",
             f"To: <{self.remote_uri}>;tag={self.remote_tag}",
@@ -228,10 +236,12 @@ class Phone(asyncio.DatagramProtocol):
 
     Args:
         name: user part, and the tone it speaks with unless ``tone`` says otherwise.
+        host: the loopback address of its SIP.
     """
 
-    def __init__(self, name: str, tone: str | None = None) -> None:
+    def __init__(self, name: str, tone: str | None = None, host: str = "127.0.0.1") -> None:
         self.name = name
+        self.host = host
         self.tone = tone or name
         self.codecs: tuple[str, ...] = ("PCMU",)
         self.behaviour = Behaviour()
@@ -249,11 +259,16 @@ class Phone(asyncio.DatagramProtocol):
         """Bind a port."""
         loop = asyncio.get_running_loop()
         self.transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
+            lambda: self, local_addr=(self.host, 0)
         )
         self.port = self.transport.get_extra_info("sockname")[1]
-        self.uri = f"sip:{self.name}@127.0.0.1:{self.port}"
+        self.uri = f"sip:{self.name}@{self.host}:{self.port}"
         return self
+
+    def via(self) -> str:
+        """Return the Via of a new request."""
+        branch = f"z9hG4bK{next(_tokens):x}"
+        return f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport"
 
     def close(self) -> None:
         """Pull the plug."""
@@ -294,7 +309,7 @@ class Phone(asyncio.DatagramProtocol):
         body = dialog.sdp()
         lines = [
             f"INVITE {dialog.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{next(_tokens):x};rport",
+            self.via(),
             "Max-Forwards: 70",
             f"From: <{self.uri}>;tag={dialog.local_tag}",
             f"To: <{dialog.target}>",
@@ -359,6 +374,8 @@ class Phone(asyncio.DatagramProtocol):
         if dialog is None or message.status < 200:
             return
         self.statuses.append((message.method, message.status))
+        if message.method == "BYE":
+            dialog.close()
         if message.method != "INVITE":
             return
         if found := re.search(r";tag=([^;>\s]+)", message.header("to")):
@@ -390,13 +407,17 @@ class Phone(asyncio.DatagramProtocol):
                     dialog.answer(request, 200, dialog.sdp())
             case "ACK" if dialog is not None:
                 dialog.acked_ns = dialog.acked_ns or time.monotonic_ns()
+                if dialog.final_status:
+                    dialog.close()
             case "CANCEL" if dialog is not None and dialog.invite is not None:
+                dialog.close()
                 dialog.answer(request, 200)
                 if dialog.ringing:
                     dialog.cancelled_ns = time.monotonic_ns()
                     dialog.end_reason = request.header("reason")
                     dialog.answer(dialog.invite, 487)
             case "BYE" if dialog is not None:
+                dialog.close()
                 if not dialog.ended_ns:
                     dialog.ended_ns = time.monotonic_ns()
                     dialog.end_reason = request.header("reason")
@@ -425,7 +446,7 @@ class Phone(asyncio.DatagramProtocol):
         if not dialog.ringing or not mine.status:
             return
         if mine.status >= 300:
-            dialog.final_status = mine.status
+            dialog.final_status, dialog.refused_ns = mine.status, time.monotonic_ns()
             dialog.answer(request, mine.status, more=mine.headers)
             return
         self.pick_up(dialog)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.client_messages import CallOfferedNews, Status, StatusRequest, Subscribe
+from edge.front.settings import is_fronted
 from media.config.load import load_config
 from media.link import Link, connect
 from media.messages import CallId, MediaStatus, MediaStatusRequest, Message
@@ -99,6 +100,8 @@ class Rig:
         self._address = {n: socket_address(self.config, n) for n in ("agent", "media", "edge")}
         await self.agent.start(self._address["agent"], self._address["media"])
         self.spawn("media")
+        if is_fronted(self.config):
+            self.spawn("edge.front")
         self.spawn("edge")
         await self.connect()
         return self
@@ -159,15 +162,17 @@ class Rig:
 
     # ------------------------------------------------------------ phones and calls
 
-    async def phone(self, name: str, tone: str | None = None) -> Phone:
+    async def phone(self, name: str, tone: str | None = None, host: str = "127.0.0.1") -> Phone:
         """Make a phone."""
-        phone = await Phone(name, tone).open()
+        phone = await Phone(name, tone, host).open()
         self.phones.append(phone)
         return phone
 
-    async def caller(self, name: str = "caller", number: str = "100") -> Caller:
+    async def caller(
+        self, name: str = "caller", number: str = "100", host: str = "127.0.0.1"
+    ) -> Caller:
         """Call, and wait until the AI is heard."""
-        phone = await self.phone(name)
+        phone = await self.phone(name, host=host)
         dialog = await phone.call(self.port, number)
         await until(lambda: dialog.hears("ai"), 5, lambda: f"{dialog.final_status} {self.log()}")
         offered = [each for each in self.news if isinstance(each, CallOfferedNews)]

@@ -12,6 +12,7 @@ import struct
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Packet:
     payload: bytes
     codec: str = "PCMU"
 
-    @property
+    @cached_property
     def tones(self) -> frozenset[str]:
         """Whose tones are in it."""
         return who(g711.decode(self.codec, self.payload))
@@ -87,6 +88,8 @@ class Rtp(asyncio.DatagramProtocol):
         self.sent = 0
         self.released_ns = 0
         """When the last key was let go."""
+        self.pressed: list[tuple[str, int]] = []
+        """Every key, and when its first packet left."""
         self._sequence, self._stamp = random.randrange(1 << 15), random.randrange(1 << 30)
         self._ssrc = random.randrange(1 << 32)
         self._digits: list[tuple[int, float]] = []
@@ -157,6 +160,7 @@ class Rtp(asyncio.DatagramProtocol):
 
     async def _send_digit(self, event: int, due: float) -> float:
         stamp = self._stamp
+        self.pressed.append(("0123456789*#"[event], time.monotonic_ns()))
         for step in range(8):
             end = step >= 5
             length = min(step + 1, 6) * FRAME

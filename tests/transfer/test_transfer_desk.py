@@ -17,6 +17,7 @@ from tests.transfer.conftest import QUICK
 from tests.transfer.phone import Behaviour, Phone
 from tests.transfer.rig import Rig, until
 from tests.transfer.rtp import who
+from tests.transfer.terminal import Terminal
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -322,3 +323,24 @@ async def test_a_person_sends_the_caller_on(rig: Rig, ann: Phone, bob: Phone) ->
     await caller.hears("bob")
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "connected", "connected")
+
+
+async def test_the_wallboard_on_a_terminal(rig: Rig, ann: Phone) -> None:
+    """It fits a small window and its new size, shows who waits, and leaves the terminal tidy."""
+    ann.behaviour = Behaviour(0)
+    caller = await rig.caller()
+    caller.ask()
+    await until(lambda: ann.dialogs, 3, rig.log)
+    terminal = Terminal(60, 6).start("queue", "show", "--config", str(rig.path))
+    try:
+        await until(lambda: "ringing ann" in terminal.rows(), 15, terminal.rows)
+        lines = terminal.rows().split("\r\n")
+        assert len(lines) <= 6 and all(len(each) <= 60 for each in lines)
+        assert "1 waiting" in lines[0] and "more lines" in lines[-1]
+        terminal.resize(100, 60)
+        await until(lambda: "PEOPLE" in terminal.rows(), 5, terminal.rows)
+        caller.dialog.hang_up()
+        await until(lambda: "0 waiting" in terminal.rows(), 5, terminal.rows)
+    finally:
+        code = await terminal.interrupt()
+    assert code == 130 and terminal.text.endswith("\x1b[?25h\x1b[?1049l")

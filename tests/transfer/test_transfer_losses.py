@@ -78,6 +78,47 @@ async def test_the_phones_worker_dies_while_it_rings(rig: Rig) -> None:
     assert outcomes[0] == "failed" and "connected" not in outcomes
 
 
+async def test_the_phones_worker_dies_in_the_whisper(rig: Rig) -> None:
+    """The phone gets a BYE and the next one rings; the caller hears music all the while."""
+    rig.agent.whisper_s = 3.0
+    caller, (ann, bob) = await rig.caller(), rig.phones[:2]
+    caller.ask()
+    await until(lambda: ann.dialogs and "whisper" in ann.last.heard(), 6, rig.log)
+    died_ns = time.monotonic_ns()
+    rig.kill_worker(1)
+    await until(lambda: ann.last.ended_ns, 3, rig.log)
+    await until(lambda: bob.dialogs and "whisper" in bob.last.heard(), 10, rig.log)
+    assert caller.dialog.heard(died_ns) == {"music"}
+    bob.last.press("1")
+    await caller.hears("bob")
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "failed", "connected")
+    await rig.wait_ready()
+    await rig.level()
+
+
+@pytest.mark.parametrize("talking", [False, True])
+async def test_media_dies_while_somebody_is_on_the_phone(rig: Rig, talking: bool) -> None:
+    """In the whisper and in the talk: caller and person are released, the next call works."""
+    caller, ann = await rig.caller(), rig.phones[0]
+    caller.ask()
+    await until(lambda: ann.dialogs and "whisper" in ann.last.heard(), 6, rig.log)
+    if talking:
+        ann.last.press("1")
+        await caller.hears("ann")
+    died_ns = time.monotonic_ns()
+    os.kill(rig.processes["media"].pid, signal.SIGKILL)
+    rig.processes["media"].wait()
+    await until(lambda: ann.last.ended_ns and caller.dialog.ended_ns, 3, rig.log)
+    assert (ann.last.ended_ns - died_ns) / MS < 1_000
+    await rig.recorded(caller.call_id, "connected" if talking else "caller_left")
+    rig.spawn("media")
+    await rig.wait_ready()
+    caller = await rig.caller("caller-2")
+    caller.dialog.hang_up()
+    await rig.level()
+
+
 async def test_the_agent_process_dies_while_they_talk(rig: Rig) -> None:
     """Nobody notices; afterwards a new conversation takes the caller over."""
     caller, ann = await connected(rig, "back")

@@ -17,7 +17,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 async def whispered(phone: Phone, rig: Rig) -> None:
     """Wait until a phone has heard the whisper begin."""
     await until(
-        lambda: phone.dialogs and phone.last.up and "whisper" in phone.last.heard(), 6, rig.log
+        lambda: phone.dialogs and phone.last.up and "whisper" in phone.last.heard(),
+        6,
+        lambda: (
+            f"{[(d.call_id, d.up, len(d.rtp.heard), d.heard()) for d in phone.dialogs]} {rig.log()}"
+        ),
     )
 
 
@@ -103,13 +107,20 @@ async def test_a_phone_that_nobody_picks_up(rig: Rig, ann: Phone, bob: Phone) ->
 
 
 async def test_a_phone_that_is_gone(rig: Rig, ann: Phone, bob: Phone) -> None:
-    """One that answers nothing at all costs its ring time and no more."""
+    """One that answers nothing at all costs its ring time; plugged in again it does not ring on.
+
+    An INVITE that nobody has answered cannot be cancelled (RFC 3261 section 9.1): it is repeated,
+    and the CANCEL follows the phone's first sign of life.
+    """
     ann.behaviour = Behaviour(dead=True)
     caller = await rig.caller()
     caller.ask()
     await accept(bob, caller)
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "no_answer", "connected")
+    ann.behaviour = Behaviour(0)
+    await until(lambda: ann.dialogs and ann.last.cancelled_ns, 15, rig.log)
+    assert (ann.last.cancelled_ns - ann.last.invited_ns) / MS < 1_000
 
 
 async def test_hanging_up_in_the_whisper(rig: Rig, ann: Phone, bob: Phone) -> None:
@@ -234,6 +245,26 @@ async def test_the_caller_hangs_up_as_the_person_accepts(rig: Rig, ann: Phone) -
     assert rig.attempts(caller.call_id)[0]["outcome"] in ("caller_left", "connected")
 
 
+async def test_the_person_hangs_up_as_they_accept(rig: Rig, ann: Phone, bob: Phone) -> None:
+    """Key and BYE cross: whoever was not heard by the caller has not taken them along."""
+    caller = await rig.caller()
+    caller.ask()
+    await whispered(ann, rig)
+    ann.last.press("1")
+    await until(lambda: ann.last.rtp.pressed, 2)
+    ann.last.hang_up()
+    await until(lambda: rig.attempts(caller.call_id), 3, rig.log)
+    (first,) = rig.attempts(caller.call_id)
+    heard = caller.dialog.first_heard("ann", caller.decided_ns) is not None
+    if first["outcome"] == "connected":
+        assert heard
+        await until(lambda: caller.dialog.ended_ns, 3, rig.log)
+    else:
+        assert first["outcome"] in ("failed", "agent_hung_up_in_whisper") and not heard
+        assert caller.dialog.up
+        await until(lambda: bob.dialogs or rig.agent.heard(ResumeConversation), 3, rig.log)
+
+
 async def test_the_caller_hangs_up_in_the_queue(rig: Rig, ann: Phone) -> None:
     """With the only person busy, a caller who leaves is written down as having left."""
     first, second = await rig.caller("caller"), await rig.caller("caller-2")
@@ -342,6 +373,25 @@ async def test_the_phone_moves_its_audio(rig: Rig, ann: Phone, when: str) -> Non
     await asyncio.sleep(0.2)
     assert len(old.heard) == count
     old.close()
+
+
+async def test_offers_that_cross(rig: Rig, ann: Phone) -> None:
+    """Hold and its end at once from both sides, before the answers: in the end they talk."""
+    caller = await rig.caller()
+    caller.ask("one")
+    await whispered(ann, rig)
+    for dialog in (ann.last, caller.dialog):
+        dialog.hold("sendonly")
+        dialog.hold("sendrecv")
+    await asyncio.sleep(0.5)
+    assert ann.last.up and caller.dialog.up
+    refused = [status for method, status in ann.statuses if method == "INVITE" and status >= 300]
+    assert set(refused) <= {491, 500}
+    for dialog in (ann.last, caller.dialog):
+        dialog.hold("sendrecv")
+    await accept(ann, caller)
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "connected")
 
 
 async def test_nobody_is_there(rig: Rig) -> None:

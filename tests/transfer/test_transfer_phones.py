@@ -1,7 +1,6 @@
 """Desk phones that are not ours: SIPp, baresip, pjsua2."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -14,9 +13,10 @@ from edge.ua.sip_text import parse_refer_to
 from tests.harness.outside_sip import SipMessage
 from tests.harness.service import free_port
 from tests.transfer import sipp
+from tests.transfer.baresip import Baresip
 from tests.transfer.conftest import QUICK
 from tests.transfer.phone import Dialog, Phone
-from tests.transfer.rig import Rig, until, write_tone
+from tests.transfer.rig import Rig, until
 from tests.transfer.rtp import TONES
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -107,75 +107,11 @@ async def test_sipp_as_a_phone(
         await phone.stop()
 
 
-class Baresip:
-    """One baresip that answers by itself and sends a tone.
-
-    Args:
-        folder: for its configuration.
-        port: of its SIP.
-        control: TCP port of its remote control.
-    """
-
-    def __init__(self, folder: Path, port: int, control: int) -> None:
-        self.folder = folder / "baresip"
-        self.control = control
-        self.folder.mkdir(exist_ok=True)
-        write_tone(folder / "ann.wav", "ann", 20.0)
-        modules = ("g711", "aufile", "account", "menu", "ctrl_tcp")
-        lines = [f"module {each}.so" for each in modules[:2]]
-        lines += [f"module_app {each}.so" for each in modules[2:5]]
-        (self.folder / "config").write_text(
-            f"sip_listen 127.0.0.1:{port}\n"
-            "module_path /usr/lib/baresip/modules\n"
-            + "\n".join(lines)
-            + f"\naudio_source aufile,{folder}/ann.wav\naudio_player aufile,{folder}/heard.wav\n"
-            f"ctrl_tcp_listen 127.0.0.1:{control}\n"
-            "rtp_ports 29850-29890\nnet_interface 127.0.0.1\n"
-        )
-        account = f"<sip:baresip@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU\n"
-        (self.folder / "accounts").write_text(account)
-        (self.folder / "contacts").write_text("")
-
-    async def start(self) -> "Baresip":
-        """Start it."""
-        with (self.folder / "log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                "baresip",
-                "-f",
-                str(self.folder),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            )
-        for _ in range(100):
-            try:
-                _, self._writer = await asyncio.open_connection("127.0.0.1", self.control)
-                return self
-            except OSError:
-                await asyncio.sleep(0.05)
-        raise AssertionError(self.log())
-
-    def command(self, name: str, parameters: str = "") -> None:
-        """Send a command (JSON in a netstring)."""
-        body = json.dumps({"command": name, "params": parameters})
-        self._writer.write(f"{len(body)}:{body},".encode())
-
-    def log(self) -> str:
-        """Return what it printed."""
-        return (self.folder / "log").read_text(errors="replace")[-3_000:]
-
-    async def stop(self) -> None:
-        """Kill it."""
-        self._writer.close()
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-
 async def test_baresip_as_a_phone(rig: Rig) -> None:
     """It rings, hears the whisper, accepts with its own 1 key, and the caller hears its tone."""
-    baresip = Baresip(rig.folder, rig.ports["baresip"], free_port(29_160, 29_179))
-    await baresip.start()
+    port = rig.ports["baresip"]
+    account = f"<sip:baresip@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU"
+    baresip = await Baresip(rig.folder, account, port).start()
     try:
         caller = await rig.caller()
         caller.ask("baresip")

@@ -183,6 +183,7 @@ async def test_what_the_carrier_is_asked(rig: Rig, ann: Phone) -> None:
         pytest.param((REFER, sipp.reply("401 Unauthorized", ASKED)), id="401"),
         pytest.param((*EARLY, sipp.notify(3, BUSY)), id="notify-before-202-then-486"),
         pytest.param((REFER, sipp.reply("202 Accepted"), sipp.notify(2, DECLINED)), id="603-later"),
+        pytest.param((REFER, sipp.reply("491 Request Pending")), id="491"),
     ],
 )
 async def test_a_carrier_that_does_not_take_the_call_over(

@@ -15,8 +15,8 @@ async def test_five_hundred_random_transfers(tmp_path: Path) -> None:
     """No caller is lost, every outcome is the script's, slots and ports are level at the end."""
     rig = Rig(tmp_path, (29_700, 29_799), (29_080, 29_099))
     try:
-        tally = await run_chaos(await lanes(rig, 3.0, 2.0), 500, 500, kill_every=40)
-        print(f"{tally.done} transfers: {tally.results}, {tally.touched} met a dead worker")
+        tally = await run_chaos(await lanes(rig), 500, 500, kill_every=40)
+        print(tally)
         assert not tally.wrong, "\n".join(tally.wrong)
         await rig.wait_ready()
         await rig.level(15)

@@ -1,0 +1,198 @@
+"""Desk phones that register at the front: rung, whispered to, talked to, and dialling codes."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from edge.queues.messages import QueueStatus, QueueStatusRequest
+from media.messages import ResumeConversation
+from tests.harness.service import free_port
+from tests.transfer.baresip import Baresip
+from tests.transfer.conftest import QUICK
+from tests.transfer.rig import Caller, Rig, until
+from tests.transfer.rtp import MS
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+CARRIER = "127.0.0.7"
+PASSWORD = "correct horse"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """Provide a switchboard behind Kamailio whose people have registered phones."""
+    rig = Rig(tmp_path_factory.mktemp("registered"))
+    make_certificate(rig.folder)
+    rig.ports = {"tls": free_port(29_200, 29_229), "worker": free_port(29_230, 29_259)}
+    try:
+        for name in ("ann", "bob", "cleo"):
+            await rig.phone(name)  # not used here: the fixture of all modules has three
+        people = {"desk": {"phone": "200"}, "safe": {"phone": "201"}, "gone": {"phone": "202"}}
+        slow = {**QUICK, "ring_timeout_s": 8, "whisper": {"accept_timeout_s": 8}}
+        queues = {name: {**slow, "members": {name: {}}} for name in people}
+        queues["both"] = {**slow, "members": {"gone": {}, "desk": {}}}
+        more = {
+            "sip": {
+                "address": "127.0.0.1",
+                "udp_port": rig.port,
+                "tcp_port": None,
+                "front": "kamailio",
+            },
+            "limits": {"calls": 4},
+            "front": {
+                "worker_port": rig.ports["worker"],
+                "tls_port": rig.ports["tls"],
+                "tls_certificate": "cert.pem",
+                "tls_key": "key.pem",
+            },
+            "phones": {
+                "200": {"username": "desk200", "password": PASSWORD},
+                "201": {"password": PASSWORD},
+                "202": {"password": PASSWORD},
+            },
+            "trunks": {"carrier": {"sources": CARRIER}},
+        }
+        await rig.start(people, queues, more)
+        yield rig
+    finally:
+        await rig.stop()
+
+
+def make_certificate(folder: Path) -> None:
+    """Make the front a certificate."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def registered(rig: Rig, folder: Path, transport: str = "udp") -> AsyncIterator[Baresip]:
+    """Provide a baresip that has registered."""
+    port, name, user = (
+        (rig.port, "200", "desk200") if transport == "udp" else (rig.ports["tls"], "201", "201")
+    )
+    account = (
+        f"<sip:{name}@127.0.0.1:{port};transport={transport}>;auth_user={user};"
+        f'auth_pass="{PASSWORD}";answermode=manual;audio_codecs=PCMU;regint=60'
+    )
+    phone = await Baresip(folder, account).start()
+    try:
+        await phone.said("200 OK")
+        yield phone
+    finally:
+        await phone.stop()
+
+
+async def put_through(rig: Rig, phone: Baresip, queue: str) -> Caller:
+    """Have a caller of the carrier transferred, the phone ring, hear the whisper and accept."""
+    trouble = lambda: phone.log() + rig.log()  # noqa: E731
+    caller = await rig.caller(host=CARRIER)
+    caller.ask(queue)
+    await phone.said("ncoming call from", 8)
+    assert rig.agent.spoken == []
+    phone.command("accept")
+    await until(lambda: rig.agent.spoken, 6, trouble)
+    await asyncio.sleep(0.5)
+    assert caller.dialog.hears("music")
+    phone.command("sndcode", "1")
+    await until(lambda: caller.dialog.hears("ann"), 6, trouble)
+    return caller
+
+
+@pytest.mark.parametrize(("transport", "queue"), [("udp", "desk"), ("tls", "safe")])
+async def test_a_registered_phone_takes_a_call(
+    rig: Rig, tmp_path: Path, transport: str, queue: str
+) -> None:
+    """Ring, whisper, key 1 by RFC 4733, two-way tones, and the phone hangs up."""
+    async with registered(rig, tmp_path, transport) as phone:
+        caller = await put_through(rig, phone, queue)
+        await asyncio.sleep(0.6)
+        assert caller.dialog.hears("ann")
+        phone.command("hangup")
+        await until(lambda: caller.dialog.ended_ns, 4, rig.log)
+        (attempt,) = await rig.recorded(caller.call_id, "connected")
+        assert attempt["member"] == queue and attempt["ringing_ms"] is not None
+        assert caller.dialog.heard(caller.decided_ns) <= {"ai", "music", "ann"}
+        await asyncio.sleep(0.3)
+        heard = phone.heard()
+        assert heard.count(frozenset({"whisper"})) >= 3
+        assert heard.count(frozenset({"caller"})) > 20
+        assert frozenset().union(*heard) == {"whisper", "caller"}
+
+
+async def test_the_caller_hangs_up_on_a_registered_phone(rig: Rig, tmp_path: Path) -> None:
+    """While it rings it is cancelled; while they talk it gets a BYE."""
+    async with registered(rig, tmp_path) as phone:
+        caller = await rig.caller(host=CARRIER)
+        caller.ask("desk")
+        await phone.said("ncoming call from", 8)
+        caller.dialog.hang_up()
+        await rig.recorded(caller.call_id, "caller_left")
+        await rig.level()
+    async with registered(rig, tmp_path) as phone:
+        caller = await put_through(rig, phone, "desk")
+        caller.dialog.hang_up()
+        await rig.recorded(caller.call_id, "connected")
+        await rig.level()
+
+
+async def test_a_phone_that_nobody_registered_does_not_ring(rig: Rig) -> None:
+    """The front says 480 at once: no answer, no ringing, and the caller is back with the AI."""
+    caller = await rig.caller(host=CARRIER)
+    caller.ask("gone")
+    await until(lambda: rig.agent.heard(ResumeConversation), 5, rig.log)
+    ((at_ns, told),) = [e for e in rig.agent.events if isinstance(e[1], ResumeConversation)]
+    assert isinstance(told, ResumeConversation) and told.reason == "no_answer"
+    assert (at_ns - caller.decided_ns) / MS < 3_000
+    (attempt,) = await rig.recorded(caller.call_id, "no_answer")
+    assert attempt["sip_status"] == 480 and attempt["ringing_ms"] is None
+    await caller.hears("ai")
+
+
+async def test_the_next_phone_is_rung_at_once_where_one_is_not_registered(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """A colleague whose phone is unplugged costs the caller nothing."""
+    async with registered(rig, tmp_path) as phone:
+        caller = await put_through(rig, phone, "both")
+        caller.dialog.hang_up()
+        await rig.recorded(caller.call_id, "no_answer", "connected")
+
+
+async def state(rig: Rig, name: str) -> str:
+    """Return a person's state."""
+    assert rig.client is not None
+    status = await rig.client.request(QueueStatusRequest())
+    assert isinstance(status, QueueStatus)
+    return next(each.state for each in status.people if each.name == name)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+async def test_codes_from_a_registered_phone(rig: Rig, tmp_path: Path, transport: str) -> None:
+    """The password proves who dials: leave, join, pause, back; the phone hears that it worked."""
+    name = "desk" if transport == "udp" else "safe"
+    async with registered(rig, tmp_path, transport) as phone:
+        for code, after in (
+            ("*62", "off_duty"),
+            ("*61", "idle"),
+            ("*63", "paused"),
+            ("*64", "idle"),
+        ):
+            dialled = len(rig.events("duty_changed"))
+            phone.command("dial", code)
+            await until(
+                lambda dialled=dialled: len(rig.events("duty_changed")) > dialled,
+                6,
+                lambda: phone.log() + rig.log(),
+            )
+            assert await state(rig, name) == after
+            await rig.level()
+            assert len(phone.heard()) > 10
