@@ -21,11 +21,17 @@ pytestmark = pytest.mark.integration
 TOOLS = ("svmap", "svwar", "svcrack")
 PHONES = 'phones:\n  "100": {password: "1007"}\n  "101": {password: "1008"}\n'
 DISGUISED = (
-    "import sys; from sipvicious.libs import svhelper as h; "
+    "from sipvicious.libs import svhelper as h; "
     "h.makeRequest.__defaults__ = tuple('Z 3.15' if each == 'friendly-scanner' else each "
     "for each in h.makeRequest.__defaults__); "
 )
-PLAIN = "import sys; "
+BOUND = """
+import socket, sys
+class Here(socket.socket):  # sipvicious's own option for it is not heeded by all of its tools
+    def bind(self, address):
+        super().bind(("{address}", address[1]))
+socket.socket = Here
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +60,10 @@ def scan(folder: Path, tool: str, port: int, address: str, *, disguised: bool) -
         "svwar": ["-p", str(port), "-e", "90-999", "--force", "127.0.0.1"],
         "svcrack": ["-p", str(port), "-u", "100", "-r", "900-1999", "127.0.0.1"],
     }[tool]
-    code = (DISGUISED if disguised else PLAIN) + f"from sipvicious.{tool} import main; main()"
+    code = BOUND.format(address=address) + (DISGUISED if disguised else "")
+    code += f"\nfrom sipvicious.{tool} import main; main()"
     quick = [] if tool == "svmap" else ["--maximumtime", "2"]
-    command = [sys.executable, "-c", code, "-v", "-b", address, "-x", address, "-P", "5099"]
+    command = [sys.executable, "-c", code, "-v", "-x", address, "-P", "5099"]
     process = subprocess.Popen(
         [*command, *quick, *more],
         cwd=folder,
@@ -76,7 +83,7 @@ def scan(folder: Path, tool: str, port: int, address: str, *, disguised: bool) -
 def found_nothing(printed: str) -> bool:
     """Say whether a tool's table, if any, is without entries."""
     rows = re.findall(r"^\| (?!SIP Device|Extension)([^|]*\|[^|]*)", printed, re.MULTILINE)
-    return not rows and "password" not in printed.lower().replace("passwords", "")
+    return not rows
 
 
 @pytest.mark.parametrize("disguised", [False, True], ids=["as it is", "disguised"])
