@@ -172,11 +172,13 @@ async def _answer_over_stream(answer: LastAnswer) -> None:
     try:
         async with asyncio.timeout(_CONNECT_S):
             reader, writer = await asyncio.open_connection(answer.address, answer.port)
-            try:
-                writer.write(answer.text.encode())
-                await writer.drain()
-                await reader.readline()  # the ACK
-            finally:
-                writer.close()
     except (OSError, TimeoutError) as error:
         log.info("lost_caller_unreachable", sip_call_id=answer.sip_call_id, reason=repr(error))
+        return
+    acknowledged = False
+    with contextlib.suppress(OSError, TimeoutError):
+        writer.write(answer.text.encode())
+        async with asyncio.timeout(_CONNECT_S):
+            acknowledged = (await reader.readline()).startswith(b"ACK ")
+    writer.close()
+    log.info("lost_callers_answered", count=1, acknowledged=int(acknowledged))

@@ -218,7 +218,7 @@ class Endpoint:
         if self._settings.proxy:
             config.sipConfig.proxies.append(self._settings.proxy)
             further = further.replace(";hide", "")  # the front reads it from the request
-        if further:
+        if further and further != self._settings.proxy:
             config.sipConfig.proxies.append(further)
 
     def answered(self, receive: Callable[[Any], None]) -> None:

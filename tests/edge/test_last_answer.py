@@ -103,3 +103,22 @@ async def test_who_has_not_acknowledged_is_left_to_the_next_worker() -> None:
 def replaced(answer: LastAnswer, sip_call_id: str) -> LastAnswer:
     """Return it under another Call-ID."""
     return dataclasses.replace(answer, sip_call_id=sip_call_id)
+
+
+async def test_over_tcp_it_comes_over_a_new_connection() -> None:
+    """The whole response arrives at the port in the Via; the connection waits for the ACK."""
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"ACK sip:x SIP/2.0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    answer = last_answer(invite(via=f"SIP/2.0/TCP 127.0.0.1:{port};branch=z9hG4bK1;rport"), "", 9)
+    assert answer is not None
+    LastAnswers("127.0.0.1", 1, lambda _: None).give([answer])
+    octets = await asyncio.wait_for(heard, 5)
+    assert octets.startswith(b"SIP/2.0 503")
+    server.close()

@@ -190,8 +190,7 @@ def test_we_register_and_are_called_through_the_front(
     answer = provider.ask("INVITE", contact[1], fronted.port, own, body=SDP)
     assert answer.status == 200, fronted.log_tail()
     assert '"trunk": "provider"' in record_of(fronted, answer)
-    calls = fronted.wait(lambda status: len(status["calls"]) == 1)["calls"]
-    assert calls[0]["sip_call_id"] == answer.header("call-id")
+    fronted.wait(lambda status: len(status["calls"]) == 1)
     target = re.search(r"<([^>]+)>", answer.header("contact"))
     assert target is not None
     ack = [

