@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         for each in moved:
             print(f"{each.called} ({_example(each)}): {each.old} -> {each.new}")
         count = len({each.called for each in moved})
-        print(f"{count} number pattern{'' if count == 1 else 's'} of {args.config} go elsewhere")
+        goes = " goes" if count == 1 else "s go"
+        print(f"{count} number pattern{goes} elsewhere with {args.diff}")
     return 1 if moved else 0
 
 

@@ -1,7 +1,9 @@
 """Find calls that two dial plans send to different places.
 
 The calls tried are representatives: for every pattern of either plan a number in it and numbers
-just beside it, at every kind of time that the hours of either plan tell apart, over every trunk.
+just beside it, at every kind of time that the hours of either plan tell apart, over every trunk,
+with every header and load that a rule asks for. Where that would be too many, each rule's numbers
+are tried with what this rule asks for, and without.
 Two plans that agree on all of them can still differ in how conditions combine; what is listed is
 always a real difference.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge.dialplan.coverage import example
@@ -21,8 +23,13 @@ from media.config.pattern import DIGITS, Word, parse_pattern
 _MOST_TIMES = 24
 _MOST_CALLERS = 8
 """More, and each number is tried with the callers of its own rule only."""
+_MOST_COMBINATIONS = 64
+"""Of trunks, headers and loads, that every number is tried with."""
 _DAYS_AHEAD = 370
 _NOBODY = "anonymous"
+
+_Way = tuple[str | None, str, dict[str, str], float]
+"""Trunk, caller, headers and load of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,14 @@ def differences(
     headers = _headers(old, new)
     loads = _loads(old, new)
     seen: set[tuple[str, str, str]] = set()
-    for pattern, number, callers in _numbers(old, new):
-        for at, trunk, caller, header, load in itertools.product(
-            times, over, callers, headers, loads
-        ):
+    small = len(over) * len(headers) * len(loads) <= _MOST_COMBINATIONS
+    for pattern, number, callers, rule, plan in _numbers(old, new, by_number=small):
+        if small:
+            ways: Iterable[_Way] = itertools.product(over, callers, headers, loads)
+            at_times = times
+        else:
+            ways, at_times = _own(rule, callers), _fitting(rule, plan, times)
+        for (trunk, caller, header, load), at in itertools.product(ways, at_times):
             facts = CallFacts(number, caller, at, trunk, header, load)
             before, after = old.route(facts).action, new.route(facts).action
             key = (pattern, str(before), str(after))
@@ -69,17 +80,49 @@ def _asks_trunk(*plans: DialPlan) -> bool:
     return any(rule.match.trunk for plan in plans for rule in plan.rules)
 
 
-def _numbers(*plans: DialPlan) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each pattern with numbers of it, ends of ranges included, and callers to try."""
+def _own(rule: Rule, callers: list[str]) -> Iterator[_Way]:
+    """Yield calls that ask for what a rule asks for, over each of its trunks, and ordinary ones."""
+    match = rule.match
+    headers = {name: text.replace("*", "") for name, text in match.headers.items()}
+    load = (match.load_at_least or 0) / 100
+    for caller in callers:
+        yield None, caller, {}, 0.0
+        for trunk in match.trunk or (None,):
+            yield trunk, caller, headers, load
+
+
+def _fitting(rule: Rule, plan: DialPlan, times: list[datetime.datetime]) -> list[datetime.datetime]:
+    """Return one time at which a rule's hours fit, where there is one, and one at which not."""
+    match = rule.match
+    found: dict[bool, datetime.datetime] = {}
+    for at in times:
+        fits = match.hours is None or plan.hours[match.hours].is_open(at)
+        fits = fits and not (match.outside is not None and plan.hours[match.outside].is_open(at))
+        found.setdefault(fits, at)
+        if len(found) == 2:
+            break
+    return list(found.values())
+
+
+def _numbers(
+    *plans: DialPlan, by_number: bool
+) -> Iterator[tuple[str, str, list[str], Rule, DialPlan]]:
+    """Yield each pattern with numbers of it, ends of ranges included, callers, and whose it is.
+
+    Args:
+        plans: whose rules.
+        by_number: a number is tried once for all rules that ask for nothing of the caller.
+    """
     few = _callers([rule for plan in plans for rule in plan.rules])
-    seen: set[tuple[str, tuple[Word, ...]]] = set()
-    for rule in (rule for plan in plans for rule in plan.rules):
+    seen: set[tuple[object, ...]] = set()
+    for plan, rule in ((each, rule) for each in plans for rule in each.rules):
         callers = few if len(few) <= _MOST_CALLERS else _callers([rule])
         for pattern in rule.match.called or ("*",):
             for number in sorted(_edges_of(parse_pattern(pattern))):
-                if (number, rule.caller) not in seen:
-                    seen.add((number, rule.caller))
-                    yield pattern, number, callers
+                key = (number, rule.caller) if by_number else (number, rule.caller, rule.cell)
+                if key not in seen:
+                    seen.add(key)
+                    yield pattern, number, callers, rule, plan
 
 
 def _callers(rules: Sequence[Rule]) -> list[str]:

@@ -209,6 +209,8 @@ class NumberIndex:
         A rule of several words that only together take one of the words is not found.
         """
         every = bits & self.every
+        if bits == every:
+            return every
         # the word that takes most is in the fewest others
         for word in sorted(words or EVERYTHING, key=lambda each: len(each.literal_prefix())):
             if bits == every:

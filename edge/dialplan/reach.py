@@ -68,32 +68,38 @@ class Reach:
         near = self.called.sharing(rule.called, near)
         near = self.caller.sharing(rule.caller, near)
         takers: tuple[Rule, ...] = ()
-        if near and not self._has_example(rule, near):
-            takers = self._takers(rule, near)
+        common = self._taking_examples(rule, near) if near else None
+        if common is not None:
+            takers = self._takers(rule, near, common)
         if not takers:
             self._matching |= 1 << rule.index
         return Found(takers, near)
 
-    def _has_example(self, rule: Rule, near: int) -> bool:
-        """Say whether a call was found that the rule takes and no earlier one does."""
+    def _taking_examples(self, rule: Rule, near: int) -> int | None:
+        """Return those of some rules that take the number of every call that was tried.
+
+        None where a call was found that the rule takes and no earlier one does.
+        """
+        common = near
         anyway = self.conditions.containing(rule.cell, near)
         elsewhere: list[int] | None = None
         for number in example_numbers(rule.called, rule.index) or _ANY_NUMBERS:
             taking = self.called.point(number, near)
+            common &= taking
             for caller in example_numbers(rule.caller, rule.index)[:_CALLERS] or _ANY_CALLERS:
                 left = self.caller.point(caller, taking)
                 if not left:
-                    return True
+                    return None
                 if left & anyway:
                     continue
                 if elsewhere is None:
                     elsewhere = list(others_at(rule.cell, self.conditions))
                 if not all(left & each for each in elsewhere):
-                    return True
-        return False
+                    return None
+        return common
 
-    def _takers(self, rule: Rule, near: int) -> tuple[Rule, ...]:
-        within = self.conditions.containing(rule.cell, near)
+    def _takers(self, rule: Rule, near: int, common: int) -> tuple[Rule, ...]:
+        within = self.conditions.containing(rule.cell, common)
         within = self.called.containing(rule.called, within)
         within = self.caller.containing(rule.caller, within)
         while within:

@@ -82,9 +82,10 @@ def _one_prefix(dice: random.Random, index: int) -> str:
 
 
 def _conditions(dice: random.Random, index: int) -> str:
-    parts = [f"trunk: t{dice.randrange(TRUNKS)}", f"hours: h{dice.randrange(HOURS)}"]
-    shut = f"outside: h{dice.randrange(HOURS)}"
-    parts.append(shut if dice.random() < 0.3 else "called: '+4930*'")
+    opened, shut = dice.sample(range(HOURS), 2)
+    parts = [f"trunk: t{dice.randrange(TRUNKS)}", f"hours: h{opened}"]
+    closed = f"outside: h{shut}"
+    parts.append(closed if dice.random() < 0.3 else "called: '+4930*'")
     parts.append(f'headers: {{X-A: "{dice.randrange(200)}", X-B: "*{dice.randrange(30)}"}}')
     return ", ".join(parts) + f", load_at_least: {dice.randrange(90)}"
 

@@ -134,7 +134,7 @@ def test_plan_diff_names_what_moves(tmp_path: Path, capsys: pytest.CaptureFixtur
     new.write_text(text.replace("agent: reception", "reject: 486", 1))
     assert main(["plan", "--config", OFFICE, "--diff", str(new)]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert out[-1].startswith("1 number pattern of")
+    assert out[-1] == f"1 number pattern goes elsewhere with {new}"
     assert all("agent reception -> reject 486" in each for each in out[:-1])
     assert len(out) > 1
 
@@ -229,3 +229,28 @@ def test_explain_says_what_was_expected(
     except SystemExit as end:
         assert end.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_plan_diff_of_many_conditions_tries_each_rules_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With too many combinations to try them all, the rule that changed is still found."""
+    head = (
+        "agents: {a: {greeting: Hello, instructions: Help.}}\ntrunks:\n"
+        + "".join(f"  t{at}: {{sources: 192.0.2.{at + 1}}}\n" for at in range(20))
+        + "dialplan:\n"
+    )
+    rules = [
+        f"  - {{match: {{called: '1*', trunk: t{at}, headers: {{X-A: 'v{at}*'}}, "
+        f"load_at_least: {at}}}, reject: 404}}\n"
+        for at in range(20)
+    ]
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(head + "".join(rules) + "  - {agent: a}\n")
+    rules[13] = rules[13].replace("404", "410")
+    new.write_text(head + "".join(rules) + "  - {agent: a}\n")
+    assert main(["plan", "--diff", str(new), "--config", str(old)]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert "over t13, X-A: v13, load 13%" in first
+    assert first.endswith("reject 404 -> reject 410")
+    assert last == f"1 number pattern goes elsewhere with {new}"
