@@ -184,12 +184,15 @@ def show_text(row: CallRow, turns: list[TurnRow], attempts: Sequence[AttemptRow]
 def _attempt_line(row: AttemptRow) -> str:
     stages = [
         ("music", row.music_ms),
+        ("summary", row.summary_ms),
         ("dialed", row.dialed_ms),
         ("ringing", row.ringing_ms),
         ("answered", row.answered_ms),
         ("whispered", row.whisper_ended_ms),
         ("accepted", row.accepted_ms),
-        ("audio", row.connected_ms),
+        ("joined", row.connected_ms),
+        ("caller hears", row.caller_hears_ms),
+        ("person hears", row.person_hears_ms),
         ("ended", row.ended_ms),
     ]
     known = ", ".join(f"{name} {value}" for name, value in stages if value is not None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import asdict
 
 from edge.records.reader import RecordReader
 from edge.records.statistics import PARTS, Spread, Statistics, summarize
+from edge.records.transfer_statistics import TransferStatistics, summarize_transfers
 from edge.records.writer import utc_text
 from media import ConfigError
 
@@ -23,9 +25,28 @@ def show(reader: RecordReader, since: str | None, as_json: bool) -> str:
     first = None if since is None else parse_since(since, time.time_ns())
     calls, turns = reader.since(first)
     statistics = summarize(calls, turns)
+    transfers = summarize_transfers(reader.attempts_since(first))
     if as_json:
-        return json.dumps({"since": first, **statistics.as_json()}, ensure_ascii=False)
-    return as_text(statistics, first)
+        shown = {"since": first, **statistics.as_json(), "transfers": asdict(transfers)}
+        return json.dumps(shown, ensure_ascii=False)
+    lines = [as_text(statistics, first), *transfer_lines(transfers)]
+    return "\n".join(lines)
+
+
+def transfer_lines(transfers: TransferStatistics) -> list[str]:
+    """Return what people want to know of transfers, nothing where there were none."""
+    t = transfers
+    if not t.attempts:
+        return []
+    outcomes = ", ".join(f"{outcome} {count}" for outcome, count in t.outcomes.items())
+    in_time = f"{t.summarized / t.first_rings:.0%} of {t.first_rings}" if t.first_rings else "-"
+    return [
+        "",
+        f"transfers   {t.attempts} attempts: {outcomes}",
+        f"music       {_cell(t.music)} ms after the decision (p50 / p95)",
+        f"two voices  {_cell(t.two_way)} ms after the key, sent both ways (p50 / p95)",
+        f"summary     there at the first ring in {in_time}",
+    ]
 
 
 def parse_since(text: str, now_ns: int) -> str:

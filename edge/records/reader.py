@@ -95,6 +95,16 @@ class RecordReader:
         with self._session() as session:
             return session.scalars(calls).all(), session.scalars(turns).all()
 
+    def attempts_since(self, first: str | None) -> Sequence[AttemptRow]:
+        """Return the attempts of all calls offered at or after a UTC time (None: all)."""
+        if not inspect(self._engine).has_table(AttemptRow.__tablename__):
+            return []
+        wanted = select(AttemptRow)
+        if first is not None:
+            wanted = wanted.join(CallRow).where(CallRow.offered_at >= first)
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.scalars(wanted).all()
+
     def attempts(self, call_id: str) -> Sequence[AttemptRow]:
         """Return a call's attempts to reach a human, in order."""
         with self._session() as session:

@@ -80,9 +80,9 @@ def summarize(calls: Sequence[CallRow], turns: Iterable[TurnRow]) -> Statistics:
         cut_offs=cut_offs,
         wasted_s=round(wasted_ms / 1_000, 3),
         interrupted=interrupted,
-        barge_in=_spread(barge_ins),
+        barge_in=spread_of(barge_ins),
         by_source={
-            source: {part: spread for part in PARTS if (spread := _spread(parts.get(part, [])))}
+            source: {part: spread for part in PARTS if (spread := spread_of(parts.get(part, [])))}
             for source, parts in sorted(times.items())
         },
     )
@@ -107,7 +107,8 @@ def _parts(turn: TurnRow, detail: dict[str, float]) -> list[tuple[str, float]]:
     return [(part, value) for part, value in found if value is not None]
 
 
-def _spread(values: list[float]) -> Spread | None:
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """Return the percentiles of some times, None where there are none."""
     if not values:
         return None
     ordered = sorted(values)

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from edge.commands.calls import show_json, show_text
+from edge.commands.calls_stats import transfer_lines
 from edge.dialplan.plan import DialPlan
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
+from edge.records.transfer_statistics import summarize_transfers
 from edge.transfer.briefing import Briefing
 from edge.transfer.events import AttemptEnded, AttemptTimes, Connect, Outcome
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
@@ -296,6 +298,37 @@ async def test_the_outbox_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert not list((tmp_path / "outbox").iterdir())
 
 
+def wire_ns(*times_ms: int) -> list[int]:
+    """Return times as media tells them."""
+    return [each * 1_000_000 for each in times_ms]
+
+
+def attempt(call_id: str, number: int, outcome: str, **times: int) -> AttemptRow:
+    """Return one attempt's row."""
+    return AttemptRow(call_id=call_id, number=number, outcome=outcome, **times)
+
+
+def test_transfers_are_summed_up() -> None:
+    """Outcomes, music for each call, two-way audio for each join, the summary at the first ring."""
+    rows = [
+        attempt("a", 1, "busy", music_ms=20, ringing_ms=60, summary_ms=80),
+        attempt("a", 2, "connected", music_ms=20, ringing_ms=90, summary_ms=80, accepted_ms=500,
+                caller_hears_ms=620, person_hears_ms=540),
+        attempt("b", 1, "no_answer", music_ms=30),
+        attempt("b", 2, "connected", music_ms=30, ringing_ms=100, summary_ms=50, accepted_ms=400),
+        attempt("c", 1, "caller_left", music_ms=40, ringing_ms=70),
+    ]  # fmt: skip
+    found = summarize_transfers(rows)
+    assert found.outcomes == {"connected": 2, "busy": 1, "no_answer": 1, "caller_left": 1}
+    assert found.music is not None and (found.music.p50, found.music.worst) == (30, 40)
+    assert found.two_way is not None and (found.two_way.count, found.two_way.worst) == (1, 120)
+    assert (found.summarized, found.first_rings) == (1, 3)
+    text = "\n".join(transfer_lines(found))
+    assert "two voices  120 / 120 ms after the key" in text
+    assert "summary     there at the first ring in 33% of 3" in text
+    assert transfer_lines(summarize_transfers([])) == []
+
+
 def test_the_record_shows_every_attempt() -> None:
     """``cordboard calls show`` lists who was tried, how it ended, and when from the decision."""
     call = CallRow(
@@ -319,5 +352,12 @@ def test_the_record_shows_every_attempt() -> None:
     text = show_text(call, [], rows)
     assert "support: ann  busy (486)  music 10, dialed 50, ringing 100, ended 1000" in text
     assert "support: nobody rung  caller_left" in text
+    whole = AttemptTimes(*(ms * 1_000_000 for ms in (51, 101, 301, 401, 501, 503, 9_001)))
+    heard = AttemptContext(CallId("c"), "support", 1_000_000, 11_000_000, *wire_ns(61, 571, 531))
+    row = attempt_columns(heard, 3, AttemptEnded("bob", Outcome.CONNECTED, 200, whole))
+    assert "music 10, summary 60, dialed 50" in show_text(call, [], [AttemptRow(**row)])
+    assert "joined 502, caller hears 570, person hears 530" in show_text(
+        call, [], [AttemptRow(**row)]
+    )
     shown = json.loads(show_json(call, [], rows))
     assert [each["outcome"] for each in shown["attempts"]] == ["busy", "caller_left"]

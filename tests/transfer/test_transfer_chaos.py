@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from edge.commands.calls_stats import transfer_lines
+from edge.records.reader import RecordReader
+from edge.records.transfer_statistics import summarize_transfers
 from tests.transfer.chaos import LANES, PATIENT, run_chaos
 from tests.transfer.chaos import QUICK as PATIENCE
 from tests.transfer.conftest import QUICK
@@ -38,6 +41,19 @@ async def lanes(rig: Rig) -> Rig:
     return rig
 
 
+def summarized(rig: Rig) -> None:
+    """Prove that nearly every first ring came with the caller's summary, and print the figures."""
+    reader = RecordReader(rig.config.storage.url)
+    try:
+        found = summarize_transfers(reader.attempts_since(None))
+    finally:
+        reader.close()
+    print("\n".join(transfer_lines(found)))
+    assert found.two_way is not None and found.music is not None
+    assert found.first_rings > COUNT / 2
+    assert found.summarized >= 0.95 * found.first_rings
+
+
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """Provide the lanes."""
@@ -54,5 +70,6 @@ async def test_random_transfers(rig: Rig) -> None:
     print(tally)
     assert not tally.wrong, "\n".join(tally.wrong) + rig.log()
     assert tally.done == COUNT and len(tally.results) >= 3
+    summarized(rig)
     await rig.wait_ready()
     await rig.level(15)

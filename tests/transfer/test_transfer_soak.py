@@ -6,7 +6,7 @@ import pytest
 
 from tests.transfer.chaos import run_chaos
 from tests.transfer.rig import Rig
-from tests.transfer.test_transfer_chaos import lanes
+from tests.transfer.test_transfer_chaos import lanes, summarized
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1_800)]
 
@@ -17,6 +17,7 @@ async def test_five_hundred_random_transfers(tmp_path: Path) -> None:
     try:
         tally = await run_chaos(await lanes(rig), 500, 500, kill_every=40)
         print(tally)
+        summarized(rig)
         assert not tally.wrong, "\n".join(tally.wrong)
         await rig.wait_ready()
         await rig.level(15)
