@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge.dialplan.analysis import analyse
 from edge.dialplan.plan import DialPlan
+from edge.dialplan.sounds import missing_sounds
 from media import ConfigError
 from media.config.collection import collection_paused
 from media.config.load import Loaded, read_config
@@ -32,7 +33,11 @@ def findings(path: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
     Raises:
         ConfigError: the file cannot be opened.
     """
-    return _findings(read_config(path))
+    loaded = read_config(path)
+    errors, warnings, notes = _findings(loaded)
+    if loaded.config is not None:
+        warnings = sorted(warnings + missing_sounds(loaded.config, loaded.reading))
+    return errors, warnings, notes
 
 
 def _findings(loaded: Loaded) -> tuple[list[Problem], list[Problem], list[Problem]]:
