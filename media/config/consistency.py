@@ -19,7 +19,6 @@ ACTIONS = ("agent", "queue", "number", "announce", "reject", "rule")
 _PLACE_HOLDER = re.compile(r"\{([^{}]*)\}")
 _REFUSALS = (480, 486, 503)
 _WORKER_TLS = ("tls_port", "tls_certificate", "tls_key", "tls_ca")
-_LEAST_PORTS = 2
 
 
 def check_consistency(config: Config, reading: Reading) -> list[Problem]:
@@ -102,11 +101,11 @@ def _check_reference(
 
 
 def _check_sections(config: Config, reading: Reading) -> None:
-    if config.media.port_max - config.media.port_min < _LEAST_PORTS - 1:
+    if config.media.port_max <= config.media.port_min + config.media.port_min % 2:
         reading.note_at(
             "media.port_max",
             f"{config.media.port_max} leaves no port pair above port_min {config.media.port_min}; "
-            "expected a larger number",
+            "expected a larger number: RTP takes an even port and the next one",
         )
     _check_front(config, reading)
     _check_tls(config, reading)

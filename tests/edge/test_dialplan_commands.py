@@ -54,6 +54,26 @@ def test_files_that_are_not_there_are_warnings(tmp_path: Path, sound: str, said:
     ]
 
 
+def test_sounds_that_are_not_there_are_warned_of(tmp_path: Path) -> None:
+    """A caller would hear nothing of them; what is there is not mentioned."""
+    (tmp_path / "there.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        f"home: {tmp_path}\n"
+        "media: {apology_file: sorry.wav}\n"
+        "agents: {desk: {greeting: Hello., instructions: Be brief.}}\n"
+        "dialplan:\n"
+        "  - {match: {called: '1'}, announce: there.wav}\n"
+        "  - {agent: desk, on_failure: {announce: closed.wav}}\n"
+    )
+    errors, warnings, _ = findings(file)
+    assert errors == []
+    assert [(each.line, each.path, each.message) for each in warnings] == [
+        (2, "media.apology_file", f"there is no file {tmp_path}/sorry.wav"),
+        (6, "dialplan[1].on_failure.announce", f"there is no file {tmp_path}/closed.wav"),
+    ]
+
+
 def test_check_json_lists_every_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json the errors are objects with line and column, and the exit code is 1."""
     file = tmp_path / "c.yaml"
