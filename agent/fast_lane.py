@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from agent.human_wish import wants_human
 from agent.knowledge import asked_meaning, meaning, says_not, stem
@@ -105,9 +106,12 @@ def _find_run(phrase: Sequence[str], words: Sequence[str]) -> int:
     return -1
 
 
+@lru_cache(maxsize=1 << 16)
 def _alike(one: str, other: str) -> bool:
+    if one[0] != other[0]:
+        return False
     if one == other or stem(one) == stem(other):
         return True
-    if min(len(one), len(other)) < 5 or one[0] != other[0]:
+    if min(len(one), len(other)) < 5:
         return False
     return SequenceMatcher(None, one, other).ratio() >= LOOKALIKE

@@ -21,6 +21,9 @@ _VERDICT = re.compile(r"^\s*(?:yes|no|sure|of course)\b[\s,.!-]*", re.IGNORECASE
 _NEGATIONS = frozenset(
     split_words("not no never only cannot cant dont doesnt wont isnt arent unable none neither")
 )
+_DENIALS = _NEGATIONS - {"only"}
+DENIAL_REACH = 4
+"""Words between a "not" and the number that it denies, itself included."""
 _CONDITIONS = frozenset(split_words("without unless except"))
 _NUMBER_WORDS = {
     word: str(value)
@@ -60,6 +63,18 @@ def numbers(text: str) -> set[str]:
     """Return the numbers in a text, words and digits alike, as digits."""
     found = {_NUMBER_WORDS.get(each, each) for each in split_words(text)}
     return {each for each in found if each[:1].isdigit() or each in ("half", "once", "twice")}
+
+
+def _numbers(text: str, *, denied: bool) -> set[str]:
+    """Return the numbers shortly before which the text says "not", or those where it does not."""
+    found = set()
+    for sentence in re.split(r"(?<=[.!?;])\s+", text):
+        words = split_words(sentence)
+        for at, word in enumerate(words):
+            before = set(words[max(0, at - DENIAL_REACH) : at])
+            if _is_number(word) and bool(before & _DENIALS) is denied:
+                found |= numbers(word)
+    return found
 
 
 def _is_number(word: str) -> bool:
@@ -105,6 +120,9 @@ class Guard:
         known = " ".join(self.facts)
         if numbers(text) - numbers(known):
             return "a number that is not in the facts"
+        denied = _numbers(known, denied=True) - _numbers(known, denied=False)
+        if _numbers(text, denied=False) & denied:
+            return "a number that the facts deny"
         stems = [each for each in content_stems(text) if not _is_number(each)]
         # the caller's own words prove nothing: a small model gladly says them back as facts
         support = set(content_stems(known)) | _COMMON

@@ -84,3 +84,19 @@ def test_a_reviewed_text_is_cut_at_a_sentence() -> None:
     """Never in the middle, never to nothing."""
     assert shorten("One two three. Four five.", 4) == "One two three."
     assert shorten("One two three four.", 2) == "One two three four."
+
+
+FIVE = (
+    "Use a 2.4 gigahertz Wi-Fi. Open the app, choose device settings, then Wi-Fi.",
+    "The doorbell works with 2.4 gigahertz Wi-Fi only, not with 5 gigahertz.",
+)
+
+
+def test_what_is_denied_of_a_number_is_not_affirmed() -> None:
+    """A number that the facts only name behind a "not" is not offered, in words neither."""
+    guard = Guard(FIVE, 25)
+    assert guard.admit("You can use five gigahertz with the camera.") is None
+    assert guard.refused == "a number that the facts deny"
+    assert Guard(FIVE, 25).admit("It works with 2.4 gigahertz, not with 5 gigahertz.")
+    assert Guard(FIVE, 25).admit("The doorbell does not work with 5 gigahertz.")
+    assert Guard(FIVE, 25).admit("Use a 2.4 gigahertz Wi-Fi.")
