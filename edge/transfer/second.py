@@ -116,6 +116,9 @@ class SecondPerson:
                     talk.spawn(self._meet(member, with_caller))
                 case c.TellFirst():
                     talk.spawn(self._tell_first())
+                case e.SplitLegs():
+                    # where the caller is, is the company's to say: nothing is split at media
+                    self.post(e.LegsSplit(self.company.state is not c.CompanyState.CALLING))
                 case e.TellFloor(event=event):
                     talk.desk.tell(event)  # type: ignore[arg-type] # what TellFloor promises
                 case _:
