@@ -110,6 +110,12 @@ def refer_to(carrier: sipp.Sipp) -> str:
     return next(x for x in lines if x.lower().startswith("refer-to:")).partition(":")[2].strip()
 
 
+async def speak(phone: Phone) -> None:
+    """Let the key go and be heard for a moment: who hangs up unheard has not been connected."""
+    await until(lambda: phone.last.rtp.released_ns, 3)
+    await asyncio.sleep(0.5)
+
+
 async def ended(rig: Rig, call_id: str) -> dict[str, Any]:
     """Return the log line of a call's end."""
     found = lambda: [e for e in rig.events("call_ended") if e["call_id"] == call_id]  # noqa: E731
@@ -196,6 +202,7 @@ async def test_a_carrier_that_does_not_take_the_call_over(
         each for each in rig.news if getattr(each, "what", "") == "connected"
     ]
     await until(joined, 5, rig.log)
+    await speak(ann)
     ann.last.hang_up()
     await carrier.done()
     assert (await ended(rig, call_id))["reason"] == "human_hangup"
@@ -209,6 +216,7 @@ async def test_a_refusal_is_remembered(rig: Rig, ann: Phone) -> None:
         rig.news.clear()
         carrier, call_id = await referred(rig, ann, *steps, address="127.0.0.3")
         await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5)
+        await speak(ann)
         ann.last.hang_up()
         await carrier.done()
         await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
@@ -218,6 +226,7 @@ async def test_a_trunk_that_is_not_known_to_take_refer(rig: Rig, ann: Phone) -> 
     """``auto`` is the bridge."""
     carrier, call_id = await referred(rig, ann, BYE, address="127.0.0.4")
     await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5)
+    await speak(ann)
     ann.last.hang_up()
     await carrier.done()
     await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
