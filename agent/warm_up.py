@@ -33,6 +33,7 @@ async def warm_up(personas: Sequence[Persona], engines: Engines, idle: Callable[
             await rehearse(persona, engines)
         for persona in personas:
             await learn_reviewed(persona, idle)
+        log.info("warm_up_finished")
     except CordboardError as error:  # what fails here is tried again by the first call
         log.warning("warm_up_failed", reason=str(error))
 

@@ -77,6 +77,11 @@ class LlamaModel:
         native.llama_backend_init()
         parameters = native.llama_model_default_params()
         parameters.n_gpu_layers = 0
+        # a mapped file stays in memory beside what is computed from it in another layout
+        if hasattr(parameters, "load_mode"):
+            parameters.load_mode = native.LLAMA_LOAD_MODE_NONE
+        else:
+            parameters.use_mmap = False
         self.handle: Any = native.llama_model_load_from_file(str(path).encode(), parameters)
         if not self.handle:
             raise LocalError(f"llama.cpp cannot load {path}")

@@ -38,6 +38,13 @@ _HOPELESS_LOGPROB = -1.75
 _REPETITIVE = 2.4
 """Compression ratio beyond which Whisper's own rule calls a text a loop."""
 _QUIET_DBFS = -60.0
+_SHORT_SAMPLES = 16_000
+_SHORT_ANSWERS = {"en": "Yes. No. Okay. Sure."}
+"""A single word without a sentence around it is often taken for nothing. Where one was, it is heard
+once more as if such words had come before: of 36 words said alone by three flite voices, 2 to 4
+were lost without, none with."""
+_NO_SHORT_SPEECH = 0.35
+"""Doors that fall shut had 0.40 to 0.49."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,20 @@ class WhisperDecoder:
         encoded = self._encode(samples)
         if unwanted():
             raise Abandoned
+        words, _ = self._decode(encoded, len(samples), language, prompt)
+        expected = _SHORT_ANSWERS.get(language.lower().split("-")[0])
+        if not words.text and len(samples) <= _SHORT_SAMPLES and expected is not None:
+            words, no_speech = self._decode(encoded, len(samples), language, expected)
+            if no_speech > _NO_SHORT_SPEECH:
+                return NOTHING
+        return words
+
+    def _decode(
+        self, encoded: Any, samples: int, language: str, prompt: str
+    ) -> tuple[Words, float]:
+        """Return words, and the probability that nothing was said."""
         start = self._prompt(language, prompt)
-        longest = len(start) + math.ceil(len(samples) / 8_000 * _TOKENS_PER_S) + _SPARE_TOKENS
+        longest = len(start) + math.ceil(samples / 8_000 * _TOKENS_PER_S) + _SPARE_TOKENS
         (result,) = self._network.generate(
             encoded,
             [start],
@@ -118,7 +137,7 @@ class WhisperDecoder:
             return_no_speech_prob=True,
         )
         text = self._tokenizer.decode(result.sequences_ids[0]).strip()
-        return judge(text, result.scores[0], result.no_speech_prob)
+        return judge(text, result.scores[0], result.no_speech_prob), result.no_speech_prob
 
     def _encode(self, samples: Samples) -> Any:
         audio = to_16k(samples)

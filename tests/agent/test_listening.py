@@ -138,6 +138,22 @@ async def test_whisper_invents_nothing(whisper: WhisperModel, sound: Samples) ->
     assert (await hear(session, speakers.telephone(sound))).text == ""
 
 
+async def test_a_word_said_alone_is_not_taken_for_nothing(whisper: WhisperModel) -> None:
+    """Of twelve short answers by three speakers at most one has no words."""
+    short = (
+        "Yes. No. Okay. Sure. Nope. Correct. Battery. Warranty. Refund. Delivery. Right. Thanks."
+    )
+    lost = []
+    for voice in ("slt", "rms", "awb"):
+        for each in short.split():
+            around = speakers.silence(400), speakers.flite(each, voice), speakers.silence(200)
+            session = whisper.recognizer("en").open()
+            if not (await hear(session, speakers.telephone(np.concatenate(around)))).text:
+                lost.append((voice, each))
+            session.close()
+    assert len(lost) <= 1, lost
+
+
 async def test_silence_after_the_words_costs_nothing(whisper: WhisperModel) -> None:
     """A second finish, after more silence, returns the same words at once."""
     session = whisper.recognizer("en").open()

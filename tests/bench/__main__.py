@@ -50,6 +50,8 @@ LADDER = {"ladder": "{enabled: true}"}
 PRESETS = ("eager", "balanced", "patient")
 SWEEP_VOICES = ("slt",)
 _PROGRESS_S = 15
+WARM_UP_S = 180
+"""Longest wait for the service's warm-up."""
 
 
 def main() -> int:
@@ -65,6 +67,7 @@ def main() -> int:
     bench = Bench(service, folder)
     try:
         service.start()
+        _wait_warm(service)
         machine["engines"] = service.status()["engines"]
         results = [bench.round(*each) for each in _rounds(args).items()]
         presets = () if args.quick or args.no_sweep else PRESETS
@@ -82,6 +85,16 @@ def main() -> int:
     print(text)
     print(f"bench: table.txt, raw.json, response.svg and answers.svg are in {folder}")
     return 0 if all(not each["errors"] for each in (*results, *sweep)) else 1
+
+
+def _wait_warm(service: Service) -> None:
+    """Wait until the reviewed sentences are in the audio cache, as they are after a restart."""
+    deadline_s = time.monotonic() + WARM_UP_S
+    while not service.log_events("warm_up_finished"):
+        if time.monotonic() > deadline_s:
+            print("bench: the service is not warm yet; it is measured as it is", flush=True)
+            return
+        time.sleep(1)
 
 
 def _arguments() -> argparse.Namespace:
