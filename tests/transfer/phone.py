@@ -29,6 +29,8 @@ class Behaviour:
     headers: tuple[str, ...] = ()
     dead: bool = False
     """Answers nothing at all, not even 100."""
+    late: bool = False
+    """Hears what is repeated of calls that came while it was dead."""
     speech: np.ndarray | None = None
     """Said at the pick-up, instead of the tone."""
 
@@ -251,7 +253,7 @@ class Phone(asyncio.DatagramProtocol):
         self.statuses: list[tuple[str, int]] = []
         """(method, status) of every final answer."""
         self._unheard: set[str] = set()
-        """Calls that came while it was dead; what is repeated of them later comes too late."""
+        """Calls that came while it was dead."""
         self._repeats: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -352,7 +354,7 @@ class Phone(asyncio.DatagramProtocol):
             self._unheard.add(message.header("call-id"))
         if message.status:
             self._take_answer(message)
-        elif message.header("call-id") not in self._unheard:
+        elif self.behaviour.late or message.header("call-id") not in self._unheard:
             self._spawn(self._take_request(message, address))
 
     def error_received(self, _: Exception) -> None:

@@ -118,7 +118,7 @@ async def test_a_phone_that_is_gone(rig: Rig, ann: Phone, bob: Phone) -> None:
     await accept(bob, caller)
     caller.dialog.hang_up()
     await rig.recorded(caller.call_id, "no_answer", "connected")
-    ann.behaviour = Behaviour(0)
+    ann.behaviour = Behaviour(0, late=True)
     await until(lambda: ann.dialogs and ann.last.cancelled_ns, 15, rig.log)
     assert (ann.last.cancelled_ns - ann.last.invited_ns) / MS < 1_000
 
