@@ -120,6 +120,9 @@ class Guard:
         """Say whether the closest sentences of the facts negate what this one affirms."""
         stems = set(content_stems(sentence))
         known = [each for fact in self.facts for each in re.split(r"(?<=[.!?;])\s+", fact) if each]
+        # what is said of a number is held against what the facts say of that number
+        said = numbers(sentence)
+        known = [each for each in known if said & numbers(each)] or known
         shared = [len(stems & set(content_stems(each))) for each in known]
         most = max(shared, default=0)
         # with nothing shared there is no sentence to contradict

@@ -84,3 +84,16 @@ def test_a_reviewed_text_is_cut_at_a_sentence() -> None:
     """Never in the middle, never to nothing."""
     assert shorten("One two three. Four five.", 4) == "One two three."
     assert shorten("One two three four.", 2) == "One two three four."
+
+
+def test_what_is_said_of_a_number_is_held_against_the_facts_about_it() -> None:
+    """A fact that shares more words, but about another number, does not excuse a wrong "can"."""
+    facts = [
+        "The doorbell works with 2.4 gigahertz Wi-Fi only, not with 5 gigahertz.",
+        "Use a 2.4 gigahertz Wi-Fi. Open the app, choose device settings, then Wi-Fi.",
+    ]
+    guard = Guard(facts, 25)
+    assert guard.admit("You can use five gigahertz with the camera.") is None
+    assert guard.refused == "against the facts"
+    assert Guard(facts, 25).admit("You can use 2.4 gigahertz Wi-Fi.") is not None
+    assert Guard(facts, 25).admit("It does not work with 5 gigahertz.") is not None
