@@ -80,10 +80,13 @@ class Baresip:
         await until(lambda: text in self.log() + self._reported, timeout_s, self.log)
 
     def heard(self) -> list[frozenset[str]]:
-        """Return whose tones it has heard, frame by frame, in the last call."""
+        """Return whose tones it has heard, frame by frame, in the last call; [] until it is written."""
         newest = max(self.folder.glob("dump-*-dec.wav"), key=lambda each: each.stat().st_mtime)
-        with wave.open(str(newest)) as file:
-            samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        try:
+            with wave.open(str(newest)) as file:
+                samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        except (wave.Error, EOFError):
+            return []
         return [who(samples[at : at + FRAME]) for at in range(0, len(samples), FRAME)]
 
     def log(self) -> str:

@@ -265,6 +265,7 @@ async def test_a_carrier_that_takes_no_password(rig: Rig, ann: Phone) -> None:
         rig, ann, REFER, again, REFER, again, BYE, address="127.0.0.5"
     )
     await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5, rig.log)
+    await speak(ann)
     ann.last.hang_up()
     await carrier.done()
     await rig.recorded(CallId(call_id), "connected")
@@ -392,6 +393,7 @@ async def test_a_trunk_that_knows_no_refer(rig: Rig, cleo: Phone) -> None:
     )
     await until(lambda: cleo.dialogs and cleo.last.up, 5, rig.log)
     await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5, rig.log)
+    await asyncio.sleep(0.5)  # who hangs up unheard has not been connected
     cleo.last.hang_up()
     await carrier.done()
     await rig.recorded(call_id, "connected")

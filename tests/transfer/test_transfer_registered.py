@@ -122,6 +122,7 @@ async def test_a_registered_phone_takes_a_call(
         assert attempt["member"] == queue and attempt["ringing_ms"] is not None
         assert caller.dialog.heard(caller.decided_ns) <= {"ai", "music", "ann"}
         await asyncio.sleep(0.3)
+        await until(phone.heard, 5, phone.log)
         heard = phone.heard()
         assert heard.count(frozenset({"whisper"})) >= 3
         assert heard.count(frozenset({"caller"})) > 20
@@ -195,4 +196,4 @@ async def test_codes_from_a_registered_phone(rig: Rig, tmp_path: Path, transport
             )
             assert await state(rig, name) == after
             await rig.level()
-            assert len(phone.heard()) > 10
+            await until(lambda: len(phone.heard()) > 10, 5, phone.log)
