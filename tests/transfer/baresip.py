@@ -80,7 +80,7 @@ class Baresip:
         await until(lambda: text in self.log() + self._reported, timeout_s, self.log)
 
     def heard(self) -> list[frozenset[str]]:
-        """Return whose tones it has heard, frame by frame, in the last call; [] until it is written."""
+        """Return whose tones it has heard in the last call, by frame; [] until it is written."""
         newest = max(self.folder.glob("dump-*-dec.wav"), key=lambda each: each.stat().st_mtime)
         try:
             with wave.open(str(newest)) as file:
