@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _GROUPS = (
-    "warranty: guarantee, guaranteed, guaranty",
+    "warranty: guarantee, guaranteed, guaranty, am i covered, are we covered",
     "refund: money back, reimburse, reimbursed, reimbursement, refunded, get my money, "
     "have my money, see my money, pay back, paid back",
     "return: returning",
@@ -26,7 +26,7 @@ _GROUPS = (
     "cost: price, prices, pricing, priced, set me back",
     "month: monthly",
     "year: yearly, annual, annually",
-    "wifi: wireless, wlan, internet",
+    "wifi: wireless, wlan, internet, home network, house network, my network",
     "disconnect: offline, disconnected, disconnects, disconnecting, loses connection, "
     "losing connection, lost connection, loses the connection, lost the connection, "
     "loses its connection, lost its connection, cuts out, drops out, dropping out, cutting out",
