@@ -169,7 +169,6 @@ def test_a_probing_call_that_nobody_answers_is_taken_back(
     ("arguments", "said"),
     [
         (("carrier", "--call", "a b"), "is no number"),
-        (("secret", "--call", "030400"), "requires SRTP"),
         (("carrier", "--call", "030400", "--ring", "0"), "not 1 to 120 seconds"),
     ],
 )
@@ -181,6 +180,15 @@ def test_probing_calls_that_are_not_placed(
     assert done.returncode != 0
     assert said in done.stderr
     assert carrier.seen("INVITE") == []
+
+
+def test_a_probing_call_to_a_trunk_that_requires_srtp(exchange: Exchange, carrier: Carrier) -> None:
+    """It offers SRTP and no plain RTP; what the far end makes of that is shown."""
+    carrier.answer_after_s = 0.0
+    done = exchange.command("trunk", "probe", "secret", "--call", "030400", "--ring", "5")
+    invite = carrier.wait("INVITE")
+    assert "RTP/SAVP" in invite.body and "a=crypto:" in invite.body
+    assert "030400" in done.stdout + done.stderr
 
 
 def test_the_trunks_are_shown(exchange: Exchange) -> None:
