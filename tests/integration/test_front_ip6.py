@@ -50,6 +50,15 @@ def fronted(far_end: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert "Traceback" not in service.log_text()
 
 
+def is_ours(contact: str, port: int, family: socket.AddressFamily) -> bool:
+    """Say whether a Contact leads to an address of this machine, of that family, at a port."""
+    found = re.search(r"@(\[[0-9a-f:]+\]|[0-9.]+):(\d+)", contact)
+    assert found is not None, contact
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((found[1].strip("[]"), 0))
+    return int(found[2]) == port
+
+
 class Caller:
     """SIP and RTP of one caller.
 
@@ -113,7 +122,7 @@ def test_a_call_over_ip6(fronted: FrontedService) -> None:
     """SIP and RTP on ::1: c=IN IP6 in the answer, our Contact of IPv6, and the tone is heard."""
     with calling(fronted, SIX, "100") as one:
         assert one.offer() == SIX
-        assert one.dialog.remote_target.endswith(f"@[::1]:{fronted.port}")
+        assert is_ours(one.dialog.remote_target, fronted.port, socket.AF_INET6)
         assert any("[::1]" in each for each in one.dialog._route_set)
         assert one.hears(TONE_HZ)
         lines = fronted.log_text().splitlines()
@@ -150,7 +159,7 @@ def test_ip4_is_as_before(fronted: FrontedService) -> None:
     """A caller over IPv4 of the same service gets addresses of IPv4."""
     with calling(fronted, "127.0.0.1", "100") as one:
         assert one.offer() == "127.0.0.1"
-        assert one.dialog.remote_target.endswith(f"@127.0.0.1:{fronted.port}")
+        assert is_ours(one.dialog.remote_target, fronted.port, socket.AF_INET)
         assert one.hears(TONE_HZ)
 
 
@@ -164,8 +173,8 @@ def test_a_call_out_over_ip6(fronted: FrontedService, far_end: Carrier, address:
         invite = far_end.wait("INVITE", before + 1)
         assert "c=IN IP6 ::1" in invite.body
         assert "cordboard" not in invite.body
-        assert f"@[::1]:{fronted.port}" in invite.header("contact")
-        assert f"[::1]:{fronted.port}" in invite.header("via")
+        assert is_ours(invite.header("contact"), fronted.port, socket.AF_INET6)
+        assert f"]:{fronted.port}" in invite.header("via")
         assert one.hears(TONE_HZ)
         assert far_end.tone_heard(round(CALLER_HZ))
     far_end.wait("BYE", len(far_end.seen("INVITE")))
