@@ -17,9 +17,9 @@ def matrix(
 ) -> Iterator[Matrix]:
     """A service for calls in, a worker for calls out; what waits for timers has begun."""
     asked = {
-        item.callspec.params["row"].name
+        item.callspec.params["matrix_row"].name
         for item in request.session.items
-        if "row" in getattr(getattr(item, "callspec", None), "params", {})
+        if "matrix_row" in getattr(getattr(item, "callspec", None), "params", {})
     }
     folder: Path = tmp_path_factory.mktemp("sip")
     made = open_matrix(folder, [row for row in ROWS if row.name in asked])
@@ -27,10 +27,10 @@ def matrix(
     made.close()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_scenario(matrix: Matrix, row: Row) -> None:
+@pytest.mark.parametrize("matrix_row", ROWS, ids=lambda row: row.name)
+def test_scenario(matrix: Matrix, matrix_row: Row) -> None:
     """The scenario goes as written."""
-    matrix.run(row)
+    matrix.run(matrix_row)
 
 
 def test_there_are_enough_rows() -> None:
