@@ -27,14 +27,22 @@ class ChangingCall:
         sip_ports: for its SIP.
         play_s: how long the agent's tone lasts.
         more: further sections of the configuration, as YAML.
+        limits: further fields of the ``limits`` section, as YAML.
     """
 
     def __init__(
-        self, folder: Path, sip_ports: tuple[int, int], play_s: int, more: str = ""
+        self,
+        folder: Path,
+        sip_ports: tuple[int, int],
+        play_s: int,
+        more: str = "",
+        limits: str = "",
     ) -> None:
         self.agent = ToneAgent(lambda: socket_address(self.service.config, "media"), play_s)
         rtp = 31_300 + sip_ports[0] % 10 * 10
-        self.service = SipService(folder, sip_ports, (rtp, rtp + 9), agent=self.agent, more=more)
+        self.service = SipService(
+            *(folder, sip_ports, (rtp, rtp + 9)), limits=limits, agent=self.agent, more=more
+        )
         self.service.start()
         self.rtp = ToneCaller()
         self.peer = Peer(self.service.port)

@@ -30,7 +30,8 @@ def keep_call(folder: Path, ports: tuple[int, int], refresher: str, seconds: flo
         refresher: ``uac`` for the caller, ``uas`` for us.
         seconds: length of the call.
     """
-    call = ChangingCall(folder, ports, play_s=int(seconds) // 10 * 10 + 60)
+    longer = f", max_call_s: {int(seconds) + 600}"
+    call = ChangingCall(folder, ports, play_s=int(seconds) // 10 * 10 + 60, limits=longer)
     peer = call.peer
     by_caller = by_us = 0
     timer = ("Supported: timer", _EXPIRES.format(refresher), "Min-SE: 90")
