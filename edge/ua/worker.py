@@ -55,6 +55,7 @@ from edge.ua.proxied import FINAL_HEADER, true_source
 from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
+from edge.ua.terms import UaTerms
 from media import CordboardError, LocalError
 from media.messages import Message
 
@@ -98,7 +99,11 @@ class Worker:
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
         self._inspection = Inspection(
-            self._legs_now, self._load, self._note_refused, ip6=settings.behind_front
+            self._legs_now,
+            self._load,
+            self._note_refused,
+            self._endpoint.accounts.prepare,
+            behind_front=settings.behind_front,
         )
         self._registrations = Registrations(
             self._endpoint.account_config,
@@ -106,6 +111,7 @@ class Worker:
             self._receive_invite,
             self.emit,
             settings.contact,
+            accounts=self._endpoint.accounts,
         )
         self._queries = Queries(self._endpoint.send_request, self.emit)
         self._offers = Offers(lambda number: self._legs.get(number), self.emit)
@@ -123,6 +129,7 @@ class Worker:
             UaRegister: self._registrations.register,
             UaOptions: self._queries.ask,
             UaGate: self._inspection.guard.set_rules,
+            UaTerms: self._inspection.terms.set_rules,
             UaVouch: self._inspection.guard.vouch,
             UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
             UaRespond: self._respond,
@@ -381,7 +388,7 @@ class Worker:
             self.emit(UaDisconnected(message.leg, 503, "no free slot", EndedBy.LOCAL))
             return
         own = message.needs_account
-        account = self._endpoint.make_account(message) if own else self._endpoint.account
+        account = self._endpoint.make_account(message) if own else self._endpoint.own_account()
         leg = Leg(account, message.leg, self)
         leg.audio = local_audio(message)
         parameters = operation(0, "", message.headers)
