@@ -11,10 +11,12 @@ in the INVITE that it has parsed, as far as RFC 4028 section 9 lets us.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pjsua2 as pj
 
 from edge.ua import pjsip
-from edge.ua.extensions import granted, refresher
+from edge.ua.extensions import LEAST_S, granted, has_timers, refresher
 from edge.ua.received import Passed
 from edge.ua.sip_text import SipText
 from edge.ua.terms import USUAL, Terms
@@ -64,7 +66,9 @@ class Accounts:
             text: the same.
             terms: of its trunk; what it requires has been seen to (:mod:`edge.ua.extensions`).
         """
-        self._set(pjsip.account_for(passed.rdata), terms)
+        # pjsip would not answer at all where the interval of such a caller is too short for it
+        fitting = terms if has_timers(text) else replace(terms, min_s=LEAST_S)
+        self._set(pjsip.account_for(passed.rdata), fitting)
         asked_s = pjsip.session_expires(passed.message)
         if asked_s is not None and terms.session_timers is not OnOff.OFF:
             most_s = terms.expires_s or self._expires_s

@@ -38,7 +38,7 @@ def refuse(text: SipText, terms: Terms) -> tuple[Response, str] | None:
     if missing:
         return Response(421, "", (("Require", missing),)), f"{missing} is required"
     # RFC 4028 section 9: without "timer" the caller could not make anything of a 422
-    if terms.session_timers is not OnOff.OFF and "timer" in known:
+    if terms.session_timers is not OnOff.OFF and has_timers(text):
         asked_s = _seconds(text.header("session-expires"))
         if asked_s is not None and asked_s < terms.min_s:
             headers = (("Min-SE", str(terms.min_s)),)
@@ -49,13 +49,15 @@ def refuse(text: SipText, terms: Terms) -> tuple[Response, str] | None:
 def granted(text: SipText, asked_s: int, most_s: int) -> int:
     """Return the interval of a session: less than was asked for where that is more than we want.
 
+    An interval that no session may have becomes the least; a caller with timers gets 422 for it.
+
     Args:
         text: the INVITE; its Min-SE is a limit for us, too (RFC 4028 section 9).
         asked_s: its Session-Expires.
         most_s: of the trunk.
     """
     least_s = max(_seconds(text.header("min-se")) or 0, LEAST_S)
-    return min(asked_s, max(most_s, least_s))
+    return max(min(asked_s, max(most_s, least_s)), LEAST_S)
 
 
 def refresher(text: SipText, terms: Terms) -> bytes:
@@ -66,9 +68,14 @@ def refresher(text: SipText, terms: Terms) -> bytes:
     left_open = "refresher" not in text.header("session-expires").lower()
     if left_open and terms.refresher is Refresher.UAS:
         return b"uas"
-    if left_open and terms.refresher is Refresher.UAC and "timer" in _known(text):
+    if left_open and terms.refresher is Refresher.UAC and has_timers(text):
         return b"uac"
     return b""
+
+
+def has_timers(text: SipText) -> bool:
+    """Say whether a caller knows session timers."""
+    return "timer" in _known(text)
 
 
 def _known(text: SipText) -> frozenset[str]:

@@ -125,12 +125,13 @@ def test_what_does_not_meet_the_terms_is_refused(
         (("Min-SE: 2000",), 3_600, 1_800, 2_000),
         (("Min-SE: 5000",), 3_600, 1_800, 3_600),
         (("Min-SE: 60",), 3_600, 60, 90),
+        ((), 30, 1_800, 90),
     ],
 )
 def test_a_session_is_as_long_as_both_sides_let_it(
     headers: tuple[str, ...], asked_s: int, most_s: int, given_s: int
 ) -> None:
-    """More than the trunk's is shortened, not below the caller's Min-SE, and never made longer."""
+    """More than the trunk's is shortened, not below the caller's Min-SE, and never below 90 s."""
     assert granted(_invite(*headers), asked_s, most_s) == given_s
 
 
