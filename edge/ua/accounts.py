@@ -66,7 +66,7 @@ class Accounts:
             text: the same.
             terms: of its trunk; what it requires has been seen to (:mod:`edge.ua.extensions`).
         """
-        # pjsip would not answer at all where the interval of such a caller is too short for it
+        # pjsip would answer 422 to a caller that knows nothing of it (RFC 4028 section 9)
         fitting = terms if has_timers(text) else replace(terms, min_s=LEAST_S)
         self._set(pjsip.account_for(passed.rdata), fitting)
         asked_s = pjsip.session_expires(passed.message)
