@@ -66,6 +66,8 @@ def library() -> ctypes.CDLL:
         ctypes.c_void_p,
         ctypes.c_void_p,
     ]
+    library.pjsip_endpt_get_capability.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+    library.pjsip_endpt_get_capability.restype = ctypes.c_void_p
     library.pjsip_msg_find_hdr_by_name.argtypes = [ctypes.c_void_p] * 3
     library.pjsip_msg_find_hdr_by_name.restype = ctypes.c_void_p
     library.pjsua_acc_find_for_incoming.argtypes = [ctypes.c_void_p]
@@ -151,6 +153,17 @@ def account_for(rdata: int) -> int:
         rdata: address of its ``pjsip_rx_data``.
     """
     return int(library().pjsua_acc_find_for_incoming(rdata))
+
+
+def capability(header: int) -> int:
+    """Return the address of the header that says what pjsip can do, as it goes into messages.
+
+    Args:
+        header: ``pjsip_hdr_e`` of pjsip/sip_msg.h.
+    """
+    return int(
+        library().pjsip_endpt_get_capability(library().pjsua_get_pjsip_endpt(), header, None)
+    )
 
 
 def session_expires(message: int) -> int | None:

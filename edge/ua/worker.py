@@ -57,6 +57,7 @@ from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
 from edge.ua.terms import UaTerms
 from media import CordboardError, LocalError
+from media.config.trunks import OnOff
 from media.messages import Message
 
 POLL_MS = 10
@@ -301,6 +302,8 @@ class Worker:
         leg.number = self._next_leg
         self._legs[leg.number] = leg
         leg.read_invite(text)
+        terms = self._inspection.terms.of(text, clean(rdata.srcAddress))
+        leg.rel100 = terms.rel100 is not OnOff.OFF
         source = self._source(text, clean(rdata.srcAddress))
         self.emit(describe_invite(leg.number, text, source, None))
 
@@ -391,6 +394,7 @@ class Worker:
         account = self._endpoint.make_account(message) if own else self._endpoint.own_account()
         leg = Leg(account, message.leg, self)
         leg.audio = local_audio(message)
+        leg.rel100 = message.rel100 != OnOff.OFF
         parameters = operation(0, "", message.headers)
         parameters.opt.audioCount = 1
         parameters.opt.videoCount = 0

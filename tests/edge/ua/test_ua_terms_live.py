@@ -15,6 +15,8 @@ from edge.ua.messages import (
     UaConfirmed,
     UaDial,
     UaDisconnected,
+    UaHangup,
+    UaHold,
     UaInvite,
     UaRefused,
     UaRegister,
@@ -109,6 +111,7 @@ def test_each_trunk_has_its_own_timers_and_reliable_answers(
     assert (ringing.header("Require") == "100rel") is reliable
     assert answer.header("Session-Expires") == expires
     assert ("timer" in answer.header("Supported")) is bool(expires)
+    assert ("100rel" in answer.header("Supported")) is reliable
     assert (answer.header("Require") == "timer") is expires.endswith("uac")
 
 
@@ -196,6 +199,29 @@ def test_calls_out_are_not_touched_by_what_came_in(trunk_worker: WorkerProcess) 
         trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
     assert {"timer", "100rel"} <= set(invite.header("Supported").split(", "))
     assert invite.header("Session-Expires") == "1800"
+
+
+@pytest.mark.parametrize("use", ["off", "supported"])
+def test_what_calls_out_say_that_they_support(trunk_worker: WorkerProcess, use: str) -> None:
+    """With 100rel off no INVITE of the call lists it, in the dialog neither."""
+    with _calling(OTHER) as phone:
+        leg, to = -2 - (use == "off"), f"sip:anna@{OTHER}:{phone.port}"
+        trunk_worker.send(UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820, rel100=use))
+        first = phone.received_request(trunk_worker, "INVITE")
+        phone.respond(first, 200, body=offer())
+        phone.received_request(trunk_worker, "ACK")
+        trunk_worker.wait(UaConfirmed, where=lambda m: m.leg == leg)
+        trunk_worker.send(UaHold(leg, True))
+        again = phone.received_request(trunk_worker, "INVITE")
+        phone.respond(again, 200, body=offer(version=2))
+        phone.received_request(trunk_worker, "ACK")
+        trunk_worker.send(UaHangup(leg))
+        phone.respond(phone.received_request(trunk_worker, "BYE"), 200)
+        trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+    for invite in (first, again):
+        listed = invite.header("Supported").split(", ")
+        assert "replaces" in listed
+        assert ("100rel" in listed) is (use == "supported")
 
 
 def test_calls_to_a_registered_contact(trunk_worker: WorkerProcess) -> None:
