@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-_BOUNDS_MS = [0.05 * 1.1**step for step in range(120)]
+_BOUNDS_MS = [round(0.05 * 1.1**step, 4) for step in range(120)]
 """0.05 ms to about 4.2 s in steps of a tenth."""
 
 
@@ -27,5 +27,5 @@ class Lateness:
         for index, count in enumerate(self._counts):
             seen += count
             if count and seen >= wanted:
-                return round(_BOUNDS_MS[min(index, len(_BOUNDS_MS) - 1)], 3)
+                return _BOUNDS_MS[min(index, len(_BOUNDS_MS) - 1)]
         return 0.0

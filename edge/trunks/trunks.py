@@ -30,8 +30,10 @@ from edge.trunks.registration import SECOND_NS
 from edge.trunks.routing import Routing
 from edge.trunks.servers import Server
 from edge.ua.messages import UaGate, UaTlsNames, UaVouch
+from edge.ua.terms import Terms, TrunkTerms, UaTerms
 from media import RemoteError
 from media.config.model import Config
+from media.config.trunks import SessionTimersConfig, TrunkConfig
 from media.messages import Message
 
 PROBE_TIMEOUT_S = 5.0
@@ -106,6 +108,7 @@ class TrunkBoard:
         """A worker's new life has bound its sockets."""
         self._places.add(place)
         self._send(place, self._gate())
+        self._send(place, self._terms())
         self._send(place, UaTlsNames(self.carriers.tls_names()))
         if place == PRIMARY:
             self.carriers.worker_ready()
@@ -124,6 +127,13 @@ class TrunkBoard:
         self._send(PRIMARY, self._gate())
         for place in self._places:
             self._send(place, UaTlsNames(self.carriers.tls_names()))
+            self._send(place, self._terms())
+
+    def _terms(self) -> UaTerms:
+        routing = self.routing
+        marks = routing.recognition
+        trunks = {name: terms_of(each) for name, each in routing.config.trunks.items()}
+        return UaTerms(trunks, dict(marks.tokens), dict(marks.servers))
 
     def _vouch(self, address: str) -> None:
         self._send(PRIMARY, UaVouch(address))
@@ -200,6 +210,15 @@ def timers(config: Config) -> CallTimers:
         answer_timeout_ms=config.sip.answer_timeout_ms,
         max_call_ms=config.limits.max_call_s * 1_000,
     )
+
+
+def terms_of(trunk: TrunkConfig) -> TrunkTerms:
+    """Return on what terms a trunk's calls come in, and how the workers recognise them."""
+    timers = trunk.session_timers
+    usual_s = SessionTimersConfig().expires_s
+    expires_s = None if timers.expires_s == usual_s else timers.expires_s
+    terms = Terms(timers.mode, expires_s, timers.min_s, timers.refresher, trunk.rel100)
+    return TrunkTerms(terms, trunk.sources, trunk.digest.username if trunk.digest else "")
 
 
 def trunk_workers(config: Config) -> int:

@@ -11,21 +11,13 @@ import structlog
 
 from edge import sdp
 from edge.ua import pjsip
+from edge.ua.accounts import Accounts
 from edge.ua.messages import UaDial, UaSettings
 from edge.ua.sip_text import clean
+from edge.ua.terms import USUAL, Terms
 from edge.ua.trust import distrust
 from media import LocalError
-
-_TIMERS = {
-    "off": pj.PJSUA_SIP_TIMER_INACTIVE,
-    "supported": pj.PJSUA_SIP_TIMER_OPTIONAL,
-    "required": pj.PJSUA_SIP_TIMER_REQUIRED,
-}
-_RELIABLE = {
-    "off": pj.PJSUA_100REL_NOT_USED,
-    "supported": pj.PJSUA_100REL_OPTIONAL,
-    "required": pj.PJSUA_100REL_MANDATORY,
-}
+from media.config.trunks import OnOff
 
 log = structlog.get_logger()
 
@@ -97,6 +89,7 @@ class Endpoint:
     def __init__(self, settings: UaSettings, receive: Callable[[Any], None]) -> None:
         self._settings = settings
         self._receive = receive
+        self.accounts = Accounts(settings.session_expires_s)
         self.tls_names: dict[str, str] = {}
         self._pj = _Library(self.tls_names)
         self._conference = 0
@@ -171,27 +164,26 @@ class Endpoint:
             credentials = pj.AuthCredInfo("digest", "*", dial.user, 0, dial.password)
             config.sipConfig.authCreds.append(credentials)
         if dial is not None:
-            dialogs = config.callConfig
-            dialogs.timerUse = _TIMERS[dial.session_timers]
-            dialogs.prackUse = _RELIABLE[dial.rel100]
-            if dial.session_expires_s is not None:
-                dialogs.timerSessExpiresSec = dial.session_expires_s
-                dialogs.timerMinSESec = dial.session_min_s
+            self.accounts.write(config, _terms(dial))
         self.add_proxies(config, dial.proxy if dial is not None else "")
         account = Account(self._receive)
         account.create(config, dial is None)
+        if dial is None:
+            self.accounts.add(account, config)
         return account
+
+    def own_account(self) -> Account:
+        """Return the endpoint's own account, for a call out on the usual terms."""
+        assert self.account is not None
+        self.accounts.prepare_dialling(self.account)
+        return self.account
 
     def account_config(self) -> pj.AccountConfig:
         """Return what every account has in common."""
         config = pj.AccountConfig()
         own = self._settings.public_address or self._settings.address
         config.idUri = f"sip:cordboard@[{own}]" if ":" in own else f"sip:cordboard@{own}"
-        calls = config.callConfig
-        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
-        calls.timerMinSESec = 90
-        calls.timerSessExpiresSec = self._settings.session_expires_s
-        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
+        self.accounts.write(config, USUAL)
         # no sockets for media: what pjsua2 does not have, it cannot send RTCP from
         config.mediaConfig.useLoopMedTp = True
         config.mediaConfig.enableLoopback = False
@@ -268,6 +260,15 @@ class Endpoint:
             raise ListenError(reason) from None
         bound = str(self._pj.transportGetInfo(transport).localAddress)
         return int(bound.rsplit(":", 1)[1])
+
+
+def _terms(dial: UaDial) -> Terms:
+    return Terms(
+        OnOff(dial.session_timers),
+        dial.session_expires_s,
+        USUAL.min_s if dial.session_expires_s is None else dial.session_min_s,
+        rel100=OnOff(dial.rel100),
+    )
 
 
 def operation(status: int, reason: str, headers: dict[str, str]) -> pj.CallOpParam:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from edge.ua.faults import answer_unparsed
 from edge.ua.outside import Guard
-from edge.ua.received import ReceivedRequests, Response
+from edge.ua.received import Passed, ReceivedRequests, Response
 from edge.ua.screen import Load, Refused, Screen
-from edge.ua.sip_text import SipText, parse_message
+from edge.ua.sip_text import SipText, parse_message, parse_name_address
+from edge.ua.terms import Terms, TermsBook
 from media.config.trunks import Srtp
 
 
@@ -33,7 +34,8 @@ class Inspection:
         dialogs: returns the worker's.
         load: tells the worker's.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
-        ip6: whether audio over IPv6 is served.
+        prepare: has pjsua2 take an INVITE on terms.
+        behind_front: whether requests come from the front alone, which serves IPv6 too.
     """
 
     def __init__(
@@ -41,13 +43,18 @@ class Inspection:
         dialogs: Callable[[], Iterable[Dialog]],
         load: Callable[[], Load],
         on_refused: Callable[[Refused], None],
+        prepare: Callable[[Passed, SipText, Terms], None],
         *,
-        ip6: bool = False,
+        behind_front: bool = False,
     ) -> None:
         self._dialogs = dialogs
+        self._prepare = prepare
+        self.terms = TermsBook(behind_front=behind_front)
         self.guard = Guard(self._knows)
-        self._screen = Screen(load, self._knows, self._policy, on_refused, ip6=ip6)
-        self._received = ReceivedRequests(self._decide, self._answer_unparsed)
+        self._screen = Screen(
+            load, self._knows, self._policy, on_refused, self.terms.of, ip6=behind_front
+        )
+        self._received = ReceivedRequests(self._decide, self._pass_on, self._answer_unparsed)
 
     def open(self, address: str, port: int, poll: Callable[[int], None]) -> None:
         """Begin; see :meth:`edge.ua.received.ReceivedRequests.open`."""
@@ -58,12 +65,16 @@ class Inspection:
         self._received.send(octets, host, port)
 
     def _decide(self, message: str, source: str) -> Response | None:
-        response = self.guard.decide(message, source) or self._screen.decide(message, source)
-        if response is None and message.startswith(("ACK ", "INVITE ")):
-            text = parse_message(message)
-            for dialog in self._of(text.header("call-id")):
-                dialog.see(text)
-        return response
+        return self.guard.decide(message, source) or self._screen.decide(message, source)
+
+    def _pass_on(self, message: str, source: str, passed: Passed) -> None:
+        if not message.startswith(("ACK ", "INVITE ")):
+            return
+        text = parse_message(message)
+        for dialog in self._of(text.header("call-id")):
+            dialog.see(text)
+        if message.startswith("INVITE ") and not parse_name_address(text.header("to")).tag:
+            self._prepare(passed, text, self.terms.of(text, source))
 
     def _answer_unparsed(self, message: str, source: str) -> str | None:
         turned_away = self.guard.decide(message, source) is not None

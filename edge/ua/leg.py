@@ -35,6 +35,7 @@ from edge.ua.sip_text import (
     parse_name_address,
     parse_refer_to,
 )
+from edge.ua.supported import ExtensionCall
 from media.config.trunks import Srtp
 from media.messages import Direction, Message
 
@@ -93,7 +94,7 @@ def guarded(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     return wrapped
 
 
-class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
+class Leg(ExtensionCall):
     """A call of pjsua2 under a number that is never used again.
 
     Args:

@@ -12,6 +12,7 @@ import structlog
 from edge.trunks.gate import Admit, Gate, GateRules
 from edge.trunks.recognition import host_of
 from edge.ua import pjsip
+from edge.ua.accounts import Accounts
 from edge.ua.messages import (
     UaGate,
     UaOptions,
@@ -62,6 +63,7 @@ class Registrations:
         receive: takes INVITEs.
         emit: sends a message to control.
         contact: URI that the front wants for this worker, empty without a front.
+        accounts: those that take calls in.
     """
 
     def __init__(
@@ -71,7 +73,10 @@ class Registrations:
         receive: Callable[[Any], None],
         emit: Callable[[Message], None],
         contact: str = "",
+        *,
+        accounts: Accounts,
     ) -> None:
+        self._inbound = accounts
         self._configure = configure
         self._add_proxies = add_proxies
         self._contact = contact
@@ -96,7 +101,9 @@ class Registrations:
                 self._emit(UaRegistration(number, 500, "the worker has no free account", 0))
                 return
             account = RegisteredAccount(self._receive, lambda prm: self._tell(number, prm))
-            account.create(self._config(message), False)
+            config = self._config(message)
+            account.create(config, False)
+            self._inbound.add(account, config)
             self._accounts[number] = (message, account)
         self._accounts[number][1].setRegistration(True)
 
@@ -106,7 +113,9 @@ class Registrations:
             self._forget(number)
 
     def _forget(self, number: int) -> None:
-        self._accounts.pop(number)[1].shutdown()
+        account = self._accounts.pop(number)[1]
+        self._inbound.forget(account)
+        account.shutdown()
 
     def _tell(self, number: int, prm: Any) -> None:
         status = int(prm.code) or 503

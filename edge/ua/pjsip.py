@@ -31,6 +31,27 @@ class _Frame(ctypes.Structure):
     )
 
 
+class _String(ctypes.Structure):
+    """``pj_str_t`` of pj/types.h."""
+
+    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+
+class _SessionExpires(ctypes.Structure):
+    """``pjsip_sess_expires_hdr`` of pjsip-ua/sip_timer.h."""
+
+    _fields_ = (
+        ("prev", ctypes.c_void_p),
+        ("next", ctypes.c_void_p),
+        ("type", ctypes.c_int),
+        ("name", _String),
+        ("sname", _String),
+        ("vptr", ctypes.c_void_p),
+        ("sess_expires", ctypes.c_uint),
+        ("refresher", _String),
+    )
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """Return the extension module that pjsua2 has loaded, its functions declared."""
@@ -45,6 +66,11 @@ def library() -> ctypes.CDLL:
         ctypes.c_void_p,
         ctypes.c_void_p,
     ]
+    library.pjsip_endpt_get_capability.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+    library.pjsip_endpt_get_capability.restype = ctypes.c_void_p
+    library.pjsip_msg_find_hdr_by_name.argtypes = [ctypes.c_void_p] * 3
+    library.pjsip_msg_find_hdr_by_name.restype = ctypes.c_void_p
+    library.pjsua_acc_find_for_incoming.argtypes = [ctypes.c_void_p]
     library.pjmedia_port_get_frame.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Frame)]
     library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
     library.pjsip_endpt_get_tpmgr.argtypes = [ctypes.c_void_p]
@@ -118,6 +144,60 @@ def slots() -> int:
 def accounts() -> int:
     """Return how many accounts there are."""
     return int(library().pjsua_acc_get_count())
+
+
+def account_for(rdata: int) -> int:
+    """Return the number of the account that a request outside of dialogs is for.
+
+    Args:
+        rdata: address of its ``pjsip_rx_data``.
+    """
+    return int(library().pjsua_acc_find_for_incoming(rdata))
+
+
+def capability(header: int) -> int:
+    """Return the address of the header that says what pjsip can do, as it goes into messages.
+
+    Args:
+        header: ``pjsip_hdr_e`` of pjsip/sip_msg.h.
+    """
+    return int(
+        library().pjsip_endpt_get_capability(library().pjsua_get_pjsip_endpt(), header, None)
+    )
+
+
+def session_expires(message: int) -> int | None:
+    """Return the seconds of a message's Session-Expires, None where it has none.
+
+    Args:
+        message: address of the ``pjsip_msg``.
+    """
+    header = _session_expires(message)
+    return None if header is None else int(header.sess_expires)
+
+
+def set_session_expires(message: int, seconds: int, refresher: bytes = b"") -> None:
+    """Change the Session-Expires that pjsip goes by.
+
+    Args:
+        message: address of the ``pjsip_msg``.
+        seconds: the interval.
+        refresher: ``uac`` or ``uas``, a constant: pjsip keeps where it is; empty changes nothing.
+    """
+    header = _session_expires(message)
+    if header is None:
+        return
+    header.sess_expires = seconds
+    if refresher:
+        header.refresher = _String(refresher, len(refresher))
+
+
+def _session_expires(message: int) -> _SessionExpires | None:
+    name = b"Session-Expires"
+    found = library().pjsip_msg_find_hdr_by_name(
+        message, ctypes.byref(_String(name, len(name))), None
+    )
+    return _SessionExpires.from_address(found) if found else None
 
 
 def answer_in_dialog(rdata: int, status: int) -> None:

@@ -5,7 +5,7 @@ methods that it does not know. A module of ours between pjsip's transaction laye
 agent layer (pjsip/sip_module.h) gets each request first. SIP thread only.
 
 What pjsip keeps of a received message is a C structure whose layout depends on how the library
-was built, so the four places that we read are found by sending ourselves two requests whose
+was built, so the places that we read are found by sending ourselves two requests whose
 contents we know. Where they cannot be found, nothing is seen and pjsua2 does what it does.
 """
 
@@ -32,6 +32,7 @@ _PRIORITY = 24
 _LARGEST_BYTES = 128 * 1024
 """No build keeps more of one message than this."""
 _PROBE_S = 3.0
+_PROBE_EXPIRES_S = 54_321
 _NAME = b"mod-cordboard"
 _TRANSPORT_OFFSET = ctypes.sizeof(ctypes.c_void_p)
 """``tp_info.transport``, the second pointer of ``pjsip_rx_data``."""
@@ -100,6 +101,16 @@ class _Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """Where pjsip keeps a request that it is going to work on."""
+
+    rdata: int
+    """Address of the ``pjsip_rx_data``."""
+    message: int
+    """Address of the ``pjsip_msg``, its headers taken apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """A final response that needs no dialog."""
 
@@ -116,6 +127,7 @@ class ReceivedRequests:
     Args:
         decide: gets the message and ``address:port`` of its source; returns the response, or
             None to leave the request to pjsua2.
+        pass_on: gets what goes to pjsua2 next, its source, and where pjsip keeps it.
         answer_unparsed: gets a datagram that pjsip could not parse and its source; returns the
             response as text, or None.
     """
@@ -123,9 +135,11 @@ class ReceivedRequests:
     def __init__(
         self,
         decide: Callable[[str, str], Response | None],
+        pass_on: Callable[[str, str, Passed], None],
         answer_unparsed: Callable[[str, str], str | None],
     ) -> None:
         self._decide = decide
+        self._pass_on = pass_on
         self._answer_unparsed = answer_unparsed
         self._on_dropped_pointer = _OnDropped(self._on_dropped)
         self._udp_transport = 0
@@ -165,8 +179,10 @@ class ReceivedRequests:
         try:
             if self._layout is None:
                 return self._find_layout(rdata)
-            response = self._decide(*self._read(rdata, self._layout))
+            message, source = self._read(rdata, self._layout)
+            response = self._decide(message, source)
             if response is None:
+                self._pass_on(message, source, Passed(rdata, _message(rdata, self._layout)))
                 self._show(rdata, self._layout)
                 return 0
             if response.status:
@@ -282,9 +298,10 @@ class ReceivedRequests:
         if min(name, source_port, pointer) < 0 or source_port - name > 80:
             return 0
         length = pointer + struct.calcsize("P")
-        if struct.unpack_from("=i", memory, length)[0] == len(text):
+        layout = _Layout(packet, name, source_port, pointer, length)
+        if struct.unpack_from("=i", memory, length)[0] == len(text) and _reads(rdata, layout):
             self._udp_transport = ctypes.c_void_p.from_address(rdata + _TRANSPORT_OFFSET).value or 0
-            self._found = {_Layout(packet, name, source_port, pointer, length)}
+            self._found = {layout}
         return 1
 
 
@@ -293,6 +310,16 @@ def _octets(rdata: int, layout: _Layout) -> tuple[int, bytes]:
     start = ctypes.c_void_p.from_address(rdata + layout.message).value or 0
     length = ctypes.c_int.from_address(rdata + layout.length).value
     return start, ctypes.string_at(start, max(0, min(length, _LARGEST_BYTES)))
+
+
+def _message(rdata: int, layout: _Layout) -> int:
+    """Return the ``msg`` of ``pjsip_rx_data.msg_info``, which follows ``msg_buf`` and ``len``."""
+    place = rdata + layout.length + ctypes.sizeof(ctypes.c_void_p)
+    return ctypes.c_void_p.from_address(place).value or 0
+
+
+def _reads(rdata: int, layout: _Layout) -> bool:
+    return pjsip.session_expires(_message(rdata, layout)) == _PROBE_EXPIRES_S
 
 
 def _source(rdata: int, layout: _Layout) -> tuple[str, int]:
@@ -325,6 +352,7 @@ def _probe_text(host: str, port: int, padding: int) -> bytes:
         f"Call-ID: {token}",
         "CSeq: 1 OPTIONS",
         "Max-Forwards: 0",
+        f"Session-Expires: {_PROBE_EXPIRES_S}",
         f"Subject: {'x' * padding}",
         "Content-Length: 0",
     )

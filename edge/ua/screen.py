@@ -7,6 +7,7 @@ any                  wrong form (:mod:`edge.ua.faults`)           400, 406, 416,
 any                  lower CSeq than the dialog has seen         500
 INVITE               no dialog, worker full or draining          503, Retry-After
 INVITE               no dialog, body compressed                  415, Accept-Encoding
+INVITE               no dialog, against the trunk's terms        see :mod:`edge.ua.extensions`
 INVITE, UPDATE       SDP that is none                            400, Warning 399
 INVITE, UPDATE       SDP without audio, codec or SRTP of ours    488, Warning 302, 304 or 305
 INVITE, UPDATE       audio over IPv6, where there is no front    488, Warning 301
@@ -29,9 +30,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge import sdp
+from edge.ua.extensions import refuse
 from edge.ua.faults import ALLOW, EXTENSIONS, FOREIGN_METHODS, METHODS, find_fault
 from edge.ua.received import Response
 from edge.ua.sip_text import SipText, parse_message, parse_name_address
+from edge.ua.terms import Terms
 from media.config.trunks import Srtp
 
 _ACCEPT = "application/sdp, multipart/mixed"
@@ -72,6 +75,7 @@ class Screen:
         knows: whether a Call-ID is that of a dialog that the worker has.
         policy: what the trunk of a dialog says of SRTP, None where it is not known.
         on_refused: told of each refused INVITE that belongs to no dialog, once.
+        terms: returns those of an INVITE and its source.
         warning_agent: the warn-agent of Warning headers (RFC 3261 section 20.43).
         ip6: whether audio over IPv6 is served, though pjsip has none.
     """
@@ -82,6 +86,7 @@ class Screen:
         knows: Callable[[str], bool],
         policy: Callable[[str], Srtp | None],
         on_refused: Callable[[Refused], None],
+        terms: Callable[[SipText, str], Terms],
         warning_agent: str = "cordboard",
         *,
         ip6: bool = False,
@@ -90,6 +95,7 @@ class Screen:
         self._knows = knows
         self._policy = policy
         self._on_refused = on_refused
+        self._terms = terms
         self._agent = warning_agent
         self._ip6 = ip6
         self._answered: OrderedDict[tuple[str, str, str], Response] = OrderedDict()
@@ -154,6 +160,8 @@ class Screen:
             reason = f"{load.callers} callers already" if load.callers else "draining"
         elif text.header("content-encoding").lower() not in ("", "identity"):
             response, reason = Response(415, "", (("Accept-Encoding", "identity"),)), "encoded body"
+        elif (unmet := refuse(text, self._terms(text, source))) is not None:
+            response, reason = unmet
         else:
             response, reason = self._check_offer(text)
         if response is not None:

@@ -55,7 +55,9 @@ from edge.ua.proxied import FINAL_HEADER, true_source
 from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
+from edge.ua.terms import UaTerms
 from media import CordboardError, LocalError
+from media.config.trunks import OnOff
 from media.messages import Message
 
 POLL_MS = 10
@@ -98,7 +100,11 @@ class Worker:
         self._refusals_told = 0
         self._endpoint = Endpoint(settings, self._receive_invite)
         self._inspection = Inspection(
-            self._legs_now, self._load, self._note_refused, ip6=settings.behind_front
+            self._legs_now,
+            self._load,
+            self._note_refused,
+            self._endpoint.accounts.prepare,
+            behind_front=settings.behind_front,
         )
         self._registrations = Registrations(
             self._endpoint.account_config,
@@ -106,6 +112,7 @@ class Worker:
             self._receive_invite,
             self.emit,
             settings.contact,
+            accounts=self._endpoint.accounts,
         )
         self._queries = Queries(self._endpoint.send_request, self.emit)
         self._offers = Offers(lambda number: self._legs.get(number), self.emit)
@@ -123,6 +130,7 @@ class Worker:
             UaRegister: self._registrations.register,
             UaOptions: self._queries.ask,
             UaGate: self._inspection.guard.set_rules,
+            UaTerms: self._inspection.terms.set_rules,
             UaVouch: self._inspection.guard.vouch,
             UaTlsNames: lambda message: self._endpoint.name_servers(message.names),
             UaRespond: self._respond,
@@ -294,6 +302,8 @@ class Worker:
         leg.number = self._next_leg
         self._legs[leg.number] = leg
         leg.read_invite(text)
+        terms = self._inspection.terms.of(text, clean(rdata.srcAddress))
+        leg.rel100 = terms.rel100 is not OnOff.OFF
         source = self._source(text, clean(rdata.srcAddress))
         self.emit(describe_invite(leg.number, text, source, None))
 
@@ -381,9 +391,10 @@ class Worker:
             self.emit(UaDisconnected(message.leg, 503, "no free slot", EndedBy.LOCAL))
             return
         own = message.needs_account
-        account = self._endpoint.make_account(message) if own else self._endpoint.account
+        account = self._endpoint.make_account(message) if own else self._endpoint.own_account()
         leg = Leg(account, message.leg, self)
         leg.audio = local_audio(message)
+        leg.rel100 = message.rel100 != OnOff.OFF
         parameters = operation(0, "", message.headers)
         parameters.opt.audioCount = 1
         parameters.opt.videoCount = 0

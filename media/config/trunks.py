@@ -205,9 +205,11 @@ class SessionTimersConfig:
 
     mode: OnOff = OnOff.SUPPORTED
     expires_s: Annotated[int, Between(90, 86_400, "s")] = 1_800
+    """Session-Expires of calls out; callers that ask for more get this much."""
     min_s: Annotated[int, Between(90, 86_400, "s")] = 90
     """Min-SE; less is answered with 422."""
     refresher: Refresher = Refresher.AUTO
+    """Who refreshes calls that come in, where the caller leaves it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,7 @@ class TrunkConfig:
     headers: HeadersConfig = field(default_factory=HeadersConfig)
     session_timers: SessionTimersConfig = field(default_factory=SessionTimersConfig)
     rel100: OnOff = OnOff.SUPPORTED
-    """Reliable provisional answers (RFC 3262)."""
+    """Reliable provisional answers (RFC 3262); required: 421 to callers without them."""
     limits: TrunkLimits = field(default_factory=TrunkLimits)
     full: FullConfig = field(default_factory=FullConfig)
     transfer: Transfer = Transfer.AUTO

@@ -3,13 +3,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.edge.trunks.caller import HeaderDialog
 from tests.edge.trunks.carrier import Carrier
 from tests.harness.front_caller import SDP, credentials, many
 from tests.harness.fronted import TRUNK_ADDRESS, FrontedService
-from tests.harness.outside_sip import SipMessage
+from tests.harness.outside_sip import Dialled, SipMessage
 
 pytestmark = pytest.mark.integration
 
@@ -18,7 +20,9 @@ PROVIDER = "127.0.0.60"
 TRUNKS = """\
   pbx: {digest: {username: pbx1, password: correct horse, accept_register: true},
         numbers: {outbound: as_is}, full: {status: 480}, limits: {calls: 3}}
-  roaming: {digest: {username: roamer, password: open sesame}}
+  roaming: {digest: {username: roamer, password: open sesame}, session_timers: {expires_s: 700}}
+  timed: {sources: 127.0.0.61, session_timers: {expires_s: 600, min_s: 300, refresher: uas}}
+  bare: {sources: 127.0.0.62, session_timers: {mode: "off"}, rel100: required}
   provider: {register: {username: "4930555", password: cord, domain: provider.example},
              servers: "127.0.0.60:@PORT@", numbers: {outbound: as_is}, qualify: {interval_s: 1}}
 """
@@ -27,9 +31,13 @@ DIALPLAN = """\
   - {match: {called: "8001", trunk: carrier}, number: "8001", trunk: provider}
   - {match: {trunk: pbx}, announce: tone.wav}
   - {match: {trunk: roaming}, announce: tone.wav}
+  - {match: {trunk: timed}, announce: tone.wav}
   - {match: {trunk: provider, called: "4930555"}, announce: tone.wav}
   - reject: 604
 """
+
+
+TIMED = "Supported: timer", "Session-Expires: 3600"
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +170,10 @@ def test_a_trunk_with_a_password_is_let_in_from_anywhere_and_nobody_else(
         challenge = call(roamer, fronted, "5552")
         assert challenge.status == 407
         right = credentials(challenge, "INVITE", uri, "roamer", "open sesame").rstrip()
-        answer = call(roamer, fronted, "5552", right)
+        answer = call(roamer, fronted, "5552", right, *TIMED)
         assert answer.status == 200
         assert '"trunk": "roaming"' in record_of(fronted, answer)
+        assert answer.header("session-expires") == "700;refresher=uac"
         challenge = call(roamer, fronted, "5552")
         wrong = credentials(challenge, "INVITE", uri, "roamer", "open window").rstrip()
         refused = call(roamer, fronted, "5552", wrong)
@@ -173,6 +182,35 @@ def test_a_trunk_with_a_password_is_let_in_from_anywhere_and_nobody_else(
         assert "password_wrong source=127.0.0.1 user=roamer method=INVITE" in fronted.log_text()
     finally:
         roamer.close()
+    fronted.wait_level()
+
+
+@contextmanager
+def timed(fronted: FrontedService, address: str, *headers: str) -> Iterator[SipMessage]:
+    """Call with headers and give the answer; who was answered hangs up at the end."""
+    dialled = Dialled("127.0.0.1", fronted.port, local_address=address)
+    dialog = HeaderDialog(dialled, lambda: SDP)
+    dialog.more = headers
+    try:
+        yield dialog.invite(15)
+    finally:
+        if dialog.ok_ns:
+            dialog.bye()
+        dialog.close()
+
+
+def test_each_trunk_has_its_own_timers_and_extensions(fronted: FrontedService) -> None:
+    """Every worker goes by where a call really came from, not by the front's own address."""
+    with ExitStack() as calls:
+        for _ in range(4):  # more than one worker takes
+            answer = calls.enter_context(timed(fronted, "127.0.0.61", *TIMED))
+            assert answer.header("session-expires") == "600;refresher=uas", answer.status
+        assert sum(1 for each in fronted.legs() if each) > 1
+        short = "Supported: timer", "Session-Expires: 200"
+        answer = calls.enter_context(timed(fronted, "127.0.0.61", *short))
+        assert (answer.status, answer.header("min-se")) == (422, "300")
+        answer = calls.enter_context(timed(fronted, "127.0.0.62", *TIMED))
+        assert (answer.status, answer.header("require")) == (421, "100rel")
     fronted.wait_level()
 
 

@@ -5,6 +5,7 @@ import pytest
 from edge.ua.faults import answer_unparsed, find_fault
 from edge.ua.screen import Load, Refused, Screen
 from edge.ua.sip_text import parse_message
+from edge.ua.terms import Terms
 from media.config.trunks import Srtp
 
 pytestmark = pytest.mark.unit
@@ -44,12 +45,14 @@ class Rig:
 
     def __init__(self, load: Load | None = None) -> None:
         self.load = load or Load(callers=3)
+        self.terms = Terms()
         self.refused: list[Refused] = []
         self.screen = Screen(
             lambda: self.load,
             lambda call_id: call_id == "known",
             lambda call_id: Srtp.OFF if call_id == "known" else None,
             self.refused.append,
+            lambda text, source: self.terms,
         )
 
     def status(self, message: str) -> int:
