@@ -9,7 +9,7 @@ purpose; when a test ends no leg, stream or port is in use and no phone rings
 from __future__ import annotations
 
 MATRIX, LOSSES, REFER, PHONES = "matrix", "losses", "refer", "phones"
-REGISTERED, DESK = "registered", "desk"
+REGISTERED, DESK, VOICEMAIL = "registered", "desk", "voicemail"
 
 ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "486, 480, 603 and other refusals of a phone": (
@@ -30,7 +30,10 @@ ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "the phone hangs up in the whisper": ((MATRIX, "test_hanging_up_in_the_whisper"),),
     "the person declines": ((MATRIX, "test_the_decline_key"),),
     "the person presses nothing": ((MATRIX, "test_no_key_is_no_acceptance"),),
-    "a voice mailbox answers": ((MATRIX, "test_no_key_is_no_acceptance"),),
+    "a voice mailbox answers": (
+        (VOICEMAIL, "test_a_mailbox_that_beeps"),
+        (VOICEMAIL, "test_a_mailbox_that_talks"),
+    ),
     "two phones answer within 50 ms": ((MATRIX, "test_two_phones_answer_at_once"),),
     "the caller hangs up in the queue": ((MATRIX, "test_the_caller_hangs_up_in_the_queue"),),
     "the caller hangs up while a phone rings": (

@@ -167,9 +167,8 @@ async def test_a_key_by_sip_info(rig: Rig, ann: Phone) -> None:
     await caller.hears("ann")
 
 
-@pytest.mark.parametrize("who", ["somebody who presses nothing", "a voice mailbox"])
-async def test_no_key_is_no_acceptance(rig: Rig, ann: Phone, bob: Phone, who: str) -> None:
-    """A person who does nothing and a machine that talks are both left for the next phone."""
+async def test_no_key_is_no_acceptance(rig: Rig, ann: Phone, bob: Phone) -> None:
+    """A person who does nothing is left for the next phone."""
     caller = await rig.caller()
     caller.ask()
     await accept(bob, caller)
