@@ -6,7 +6,6 @@ import asyncio
 import functools
 import json
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -34,6 +33,7 @@ from media.messages import (
 )
 from media.paths import socket_address
 from tests.edge.peers import Peer
+from tests.harness.call_records import call_records, one_record
 from tests.harness.service import ROOT, cordboard, free_port
 
 HANGUP_USER = "hangup"
@@ -230,21 +230,8 @@ class SipService:
 
     def records(self) -> list[dict[str, Any]]:
         """Return every call record."""
-        path = f"file:{self.folder / 'calls.db'}?mode=ro"
-        database = sqlite3.connect(path, uri=True, timeout=5)
-        try:
-            database.row_factory = sqlite3.Row
-            return [dict(each) for each in database.execute("SELECT * FROM calls")]
-        finally:
-            database.close()
+        return call_records(self.folder / "calls.db")
 
     def record(self, sip_call_id: str, timeout_s: float = 6.0) -> dict[str, Any]:
         """Return the one closed record of a call."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            rows = [each for each in self.records() if each["sip_call_id"] == sip_call_id]
-            if len(rows) == 1 and rows[0]["ended_at"] is not None:
-                return rows[0]
-            if time.monotonic() > deadline:
-                raise AssertionError(f"records of {sip_call_id}: {rows}")
-            time.sleep(0.05)
+        return one_record(self.folder / "calls.db", sip_call_id, timeout_s)
