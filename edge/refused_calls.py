@@ -1,7 +1,8 @@
 """Make the records of calls that were refused before control heard of them.
 
 A UA worker tells of each INVITE that it answered by itself, Kamailio of each that it had no worker
-for. Both leave the same record; a stranger's are limited (:mod:`edge.refusal_limit`).
+for. Both leave the same record; a stranger's are limited (:mod:`edge.refusal_limit`). Where a
+worker behind Kamailio is full or broken the next one is asked: the record is Kamailio's to tell.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _CAUSES = {
     RefusedAs.FULL: "all lines are taken",
     RefusedAs.CLOSED: "no calls were taken",
     RefusedAs.SILENT: "the control process was not up",
-    RefusedAs.UNANSWERED: "no UA worker answered",
+    RefusedAs.UNANSWERED: "no UA worker could take the call",
     RefusedAs.CANCELLED: "no UA worker had answered",
 }
 
@@ -43,16 +44,22 @@ class RefusedCalls:
         book: the calls in progress.
         admission: who may call now.
         intake: knows whose source an address is.
+        fronted: whether Kamailio stands before the workers.
     """
 
-    def __init__(self, book: CallBook, admission: Admission, intake: Intake) -> None:
+    def __init__(
+        self, book: CallBook, admission: Admission, intake: Intake, *, fronted: bool
+    ) -> None:
         self._book = book
         self._admission = admission
         self._intake = intake
+        self._fronted = fronted
         self._limit = RefusalLimit()
 
     def by_worker(self, refused: UaRefused) -> None:
         """Record what a worker answered by itself."""
+        if self._fronted and (refused.sip_status == 486 or refused.sip_status >= 500):
+            return
         trunk = self._intake.trunk_of(refused.source)
         # a carrier's calls are bounded by its contract, and every one of them is asked about
         if trunk is None and not self._is_recorded(refused.source):

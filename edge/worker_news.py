@@ -102,7 +102,7 @@ class WorkerNews:
         self._media = media
         self._config = config
         self._farewells: set[asyncio.Task[bool]] = set()
-        self._refused = RefusedCalls(book, admission, trunks.intake)
+        self._refused = RefusedCalls(book, admission, trunks.intake, fronted=front.is_there)
         front.on_refused = self._refused.by_front
         sip = config().sip
         self._last_answers = LastAnswers(

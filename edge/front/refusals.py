@@ -1,4 +1,4 @@
-"""Hear of the calls that Kamailio refused by itself: no worker had them, so nobody else tells.
+"""Hear of the calls that Kamailio refused: no worker took them, so nobody else tells.
 
 Kamailio numbers these calls and writes one note of each into a ring of :data:`NOTES` places. A
 place is written again only when control has read it: the ring takes no more memory, and no note is
@@ -42,7 +42,7 @@ class RefusedAs(StrEnum):
     SILENT = "silent"
     """Control had said nothing for three seconds, or nothing yet."""
     UNANSWERED = "unanswered"
-    """A worker had been given the call and did not react."""
+    """Workers had been given the call, and did not react or failed."""
     CANCELLED = "cancelled"
     """The caller gave up before any worker reacted."""
 

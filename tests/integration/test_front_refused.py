@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from media.config.load import load_config
 from tests.harness.call_records import call_records
 from tests.harness.front_caller import caller, many
 from tests.harness.fronted import SLOTS, TRUNK_ADDRESS, FrontedService
+from tests.harness.kamailio_rpc import tell_kamailio
 from tests.harness.outside_sip import OutsideDialog
 
 pytestmark = pytest.mark.integration
@@ -21,12 +23,13 @@ pytestmark = pytest.mark.integration
 ROUNDS_S = 2.5
 """Longer than Kamailio's notes wait to be read."""
 LONG = "u" * 1_000
+CALLS = 2 * SLOTS
 
 
 @pytest.fixture(scope="module")
 def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontedService]:
-    """Provide one service behind Kamailio with as many lines as one worker has."""
-    service = FrontedService(tmp_path_factory.mktemp("refused"), SLOTS)
+    """Provide one service behind Kamailio with two workers."""
+    service = FrontedService(tmp_path_factory.mktemp("refused"), CALLS)
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
@@ -37,8 +40,8 @@ def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontedService
 def full(fronted: FrontedService) -> Iterator[FrontedService]:
     """All lines are taken."""
     fronted.wait_level()
-    with many(SLOTS, fronted.port) as callers:
-        assert [each.invite().status for each in callers] == [200] * SLOTS
+    with many(CALLS, fronted.port) as callers:
+        assert [each.invite().status for each in callers] == [200] * CALLS
         yield fronted
     fronted.wait_level()
 
@@ -119,6 +122,52 @@ def test_what_a_caller_writes_is_in_the_record_and_nowhere_else(
     after.close()
 
 
+def mislead(fronted: FrontedService, *places: int) -> None:
+    """Have Kamailio believe, until control speaks again, that workers could take more."""
+    config = load_config(fronted.config)
+    for key, table in (("free", "front"), *((str(place), "free") for place in places)):
+        tell_kamailio(config, fronted.folder, "htable.seti", table, key, 9)
+
+
+def call_misled(fronted: FrontedService, *places: int) -> tuple[OutsideDialog, int]:
+    """Call until workers have refused by themselves; return that call and its final answer."""
+    for _ in range(10):
+        one = one_more(fronted)
+        before = fronted.log_text().count("worker_passed_over")
+        mislead(fronted, *places)
+        status = one.invite().status
+        if fronted.log_text().count("worker_passed_over") == before + len(places):
+            return one, status
+        if status == 200:
+            one.bye()
+            fronted.wait(lambda now: len(now["calls"]) == CALLS - 1)
+        one.close()
+    raise AssertionError("control was always quicker")
+
+
+def test_a_call_that_workers_refused_too_has_one_record(full: FrontedService) -> None:
+    """Both workers say that they are full, and only what the caller heard is recorded."""
+    one, status = call_misled(full, 0, 1)
+    assert status == 503
+    record = full.record(one.call_id)
+    assert (record["sip_status"], record["reason"], record["trunk"]) == (503, "full", "carrier")
+    assert counted(full)[one.call_id] == 1
+    one.close()
+
+
+def test_a_call_that_the_next_worker_took_has_one_record(fronted: FrontedService) -> None:
+    """That the first worker had no room is no call of its own."""
+    fronted.wait_level()
+    with many(CALLS - 1, fronted.port) as callers:
+        assert [each.invite().status for each in callers] == [200] * (CALLS - 1)
+        one, status = call_misled(fronted, fronted.legs().index(SLOTS))
+        assert status == 200
+        one.bye()
+        assert fronted.record(one.call_id)["reason"] == "caller_hangup"
+        assert counted(fronted)[one.call_id] == 1
+        one.close()
+
+
 def test_many_at_once_have_one_record_each(fronted: FrontedService) -> None:
     """More than are read at once; those that were answered have theirs, too."""
     fronted.wait_level()
@@ -129,7 +178,7 @@ def test_many_at_once_have_one_record_each(fronted: FrontedService) -> None:
         for thread in threads:
             thread.join()
         answers = {e.call_id: max(m.status for m in e.messages) for e in callers}
-        assert sorted(answers.values()) == [200] * SLOTS + [503] * (80 - SLOTS)
+        assert sorted(answers.values()) == [200] * CALLS + [503] * (80 - CALLS)
         for call_id in (each for each, status in answers.items() if status == 503):
             assert fronted.record(call_id, 20)["reason"] == "full"
     fronted.wait_level()
@@ -157,7 +206,7 @@ def test_what_is_refused_while_control_is_away_is_recorded_when_it_is_back(
     assert record["cause"] == "the control process was not up"
     offered = datetime.fromisoformat(record["offered_at"])
     assert began - timedelta(seconds=1) < offered < answered + timedelta(seconds=1)
-    fronted.wait(lambda status: status["ready"] and status["limit"] == SLOTS, 30)
+    fronted.wait(lambda status: status["ready"] and status["limit"] == CALLS, 30)
     assert counted(fronted)[one.call_id] == 1
     one.close()
 
@@ -165,6 +214,7 @@ def test_what_is_refused_while_control_is_away_is_recorded_when_it_is_back(
 def test_who_gives_up_at_a_hung_worker_is_recorded(fronted: FrontedService) -> None:
     """No worker has heard of the call, so nobody but Kamailio can tell."""
     fronted.wait_level()
+    fronted.wait(lambda status: status["limit"] == CALLS, 30)
     pid = fronted.worker_pid(0)
     one = one_more(fronted)
     os.kill(pid, signal.SIGSTOP)
@@ -180,6 +230,6 @@ def test_who_gives_up_at_a_hung_worker_is_recorded(fronted: FrontedService) -> N
     record = fronted.record(one.call_id)
     assert (record["sip_status"], record["ended_by"]) == (487, "caller")
     assert record["reason"] == "caller_cancelled"
-    fronted.wait(lambda status: status["limit"] == SLOTS, 30)
+    fronted.wait(lambda status: status["limit"] == CALLS, 30)
     assert counted(fronted)[one.call_id] == 1
     one.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edge.front.addresses import rpc_socket
 from media.config.load import load_config
 from media.link import Link
 from media.messages import (
@@ -34,6 +32,7 @@ from media.messages import (
 from media.paths import socket_address
 from tests.edge.peers import Peer
 from tests.harness.call_records import call_records, one_record
+from tests.harness.kamailio_rpc import tell_kamailio
 from tests.harness.service import ROOT, cordboard, free_port
 
 HANGUP_USER = "hangup"
@@ -186,15 +185,7 @@ class SipService:
 
     def tell_front(self, method: str, *parameters: str | int) -> None:
         """Have Kamailio carry out a command, beside control's."""
-        own = self.folder / "test.ctl"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as here:
-            here.bind(str(own))
-            here.settimeout(5)
-            body = {"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": 1}
-            here.sendto(json.dumps(body).encode(), str(rpc_socket(self.config)))
-            answer = json.loads(here.recv(65_535))
-        own.unlink()
-        assert "error" not in answer, answer
+        tell_kamailio(self.config, self.folder, method, *parameters)
 
     def stop(self) -> None:
         """Stop everything; fail where a process did not end well."""
