@@ -126,6 +126,10 @@ class CallTask:
         self._closed = False
         self.handover = Handover(self, around.transfers, self._spawn)
 
+    def backdate(self, age_ns: int) -> None:
+        """Have the record say that all of this was so long ago."""
+        self._clock = WallClock(self._clock.offset_ns - age_ns)
+
     @property
     def caller(self) -> Leg:
         """The caller's leg as the state machine knows it."""

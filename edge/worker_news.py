@@ -21,7 +21,6 @@ from edge.call_events import (
     Negotiated,
     NegotiationFailed,
     Party,
-    Termination,
     WorkerLost,
 )
 from edge.call_surroundings import CallerLeg
@@ -33,11 +32,9 @@ from edge.outbound import OutboundLegs
 from edge.peer import Peer
 from edge.queues.coded_call import coded_call
 from edge.records.columns import Parties, new_call_id
-from edge.refusal_limit import RefusalLimit
+from edge.refused_calls import RefusedCalls
 from edge.transfer.order import TransferSurroundings
-from edge.trunks.destination import Chain
 from edge.trunks.intake import TurnedAway
-from edge.trunks.recognition import host_of
 from edge.trunks.routed import Routed
 from edge.trunks.trunks import TrunkBoard
 from edge.ua.messages import (
@@ -105,7 +102,8 @@ class WorkerNews:
         self._media = media
         self._config = config
         self._farewells: set[asyncio.Task[bool]] = set()
-        self._refusals = RefusalLimit()
+        self._refused = RefusedCalls(book, admission, trunks.intake, fronted=front.is_there)
+        front.on_refused = self._refused.by_front
         sip = config().sip
         self._last_answers = LastAnswers(
             sip.address, sip.udp_port, lambda message: workers.send_to_place(0, message)
@@ -123,7 +121,7 @@ class WorkerNews:
             case UaInvite():
                 self._take_call(key, message)
             case UaRefused():
-                self._record_refused(message)
+                self._refused.by_worker(message)
             case UaReady():
                 self._trunks.worker_ready(key.place)
                 if key.place == 0:
@@ -278,42 +276,6 @@ class WorkerNews:
         log.info("call_taken_over", call_id=call.call_id, leg=invite.leg, source=invite.source)
         call.leg.number, call.leg.invite, call.leg.confirmed = invite.leg, invite, None
         self._book.legs[key, invite.leg] = call
-
-    def _is_recorded(self, source: str) -> bool:
-        """Say whether a stranger's refusal is recorded, or only counted."""
-        now_ns = time.monotonic_ns()
-        self._tell_unrecorded(now_ns)
-        fresh = self._refusals.next_end_ns() is None
-        admitted = self._refusals.admits(host_of(source), now_ns)
-        if fresh and (end_ns := self._refusals.next_end_ns()) is not None:
-            loop, wait_s = asyncio.get_running_loop(), (end_ns - now_ns) / 1e9
-            loop.call_later(wait_s + 0.01, lambda: self._tell_unrecorded(time.monotonic_ns()))
-        return admitted
-
-    def _record_refused(self, refused: UaRefused) -> None:
-        trunk = self._trunks.intake.trunk_of(refused.source)
-        # a carrier's calls are bounded by its contract, and every one of them is asked about
-        if trunk is None and not self._is_recorded(refused.source):
-            return
-        reasons = {488: EndReason.UNACCEPTABLE, 503: EndReason.FULL, 486: EndReason.FULL}
-        reason = reasons.get(refused.sip_status, EndReason.REFUSED)
-        cause = refused.reason
-        if reason is EndReason.FULL and (closed := self._admission.why_closed()) is not None:
-            cause = closed
-            reason = EndReason.FULL if self._admission.overloaded else EndReason.NOT_READY
-        sip_call_id, source = refused.sip_call_id, refused.source
-        called, trunk = refused.to_uri, trunk or "default"
-        parties = Parties(sip_call_id, refused.from_uri, called, source, trunk=trunk)
-        leg = CallerLeg(0, lambda message: None, None)
-        verdict = Termination(Party.SYSTEM, refused.sip_status, reason, cause)
-        call_id = new_call_id(time.time_ns())
-        task = self._book.start(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
-        # after the task has begun, whose first event is the INVITE
-        asyncio.get_running_loop().call_soon(task.post, Disconnected(False, refused.sip_status))
-
-    def _tell_unrecorded(self, now_ns: int) -> None:
-        if (left_out := self._refusals.end_minute(now_ns)) is not None:
-            log.warning("refusals_unrecorded", count=left_out.count, sources=left_out.sources)
 
 
 def _negotiated(message: UaNegotiated) -> Event:

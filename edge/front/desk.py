@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from edge.front.board import Board, Books, Command
+from edge.front.refusals import RefusalNotes
 from edge.front.rpc import Rpc, RpcError, RpcRefusedError
 
 REMIND_S = 1.0
@@ -28,6 +29,7 @@ class FrontDesk:
         pid_file: of Kamailio.
         books: returns what Kamailio shall know now.
         on_change: called when Kamailio came or went.
+        notes: of the calls that Kamailio refused by itself.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class FrontDesk:
         pid_file: Path,
         books: Callable[[], Books],
         on_change: Callable[[], None],
+        notes: RefusalNotes,
     ) -> None:
         self._server = server
         self._pid_file = pid_file
         self._books = books
         self._on_change = on_change
+        self._notes = notes
         self._board = Board(secrets.token_hex(8))
         self._changed = asyncio.Event()
         self._orders: list[Command] = []
@@ -87,6 +91,7 @@ class FrontDesk:
     async def _serve(self, rpc: Rpc) -> None:
         await rpc.open()
         reminded = 0.0
+        unread = False
         while True:
             books = self._books()
             if time.monotonic() - reminded >= REMIND_S:
@@ -95,10 +100,13 @@ class FrontDesk:
                 await _send(rpc, self._board.changes(books))
                 await _send(rpc, self._board.reminders(books))
                 self._note(True, "")
+                unread = True
             else:
                 await _send(rpc, self._board.changes(books))
             orders, self._orders = self._orders, []
             await _send(rpc, orders)
+            if unread and (unread := await self._notes.read(rpc)):
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(reminded + REMIND_S - time.monotonic(), 0)):
                     await self._changed.wait()
@@ -113,6 +121,7 @@ class FrontDesk:
             known = False
         if not known:
             self._board.forget()
+            self._notes.forget()
 
     def _note(self, up: bool, reason: str) -> None:
         if not up:

@@ -13,6 +13,7 @@ from edge.front.addresses import WORKER_ADDRESS, rpc_socket, run_dir
 from edge.front.board import Books, Command, Seat, User
 from edge.front.desk import FrontDesk
 from edge.front.program import PID_FILE
+from edge.front.refusals import FrontRefused, RefusalNotes
 from edge.front.render import write_trunk_list
 from edge.front.rpc import Parameter
 from edge.front.settings import is_fronted
@@ -52,11 +53,16 @@ class FrontLine:
         self._desk: FrontDesk | None = None
         self.servers: Callable[[], Iterable[str]] = tuple
         """Returns the addresses that we are registered at."""
+        self.on_refused: Callable[[FrontRefused], None] = lambda refused: None
+        """Told of every call that the front has refused by itself."""
         if is_fronted(config):
             admission.front_up = False
             self._users = digest_users(config)
             pid_file = run_dir(config) / PID_FILE
-            self._desk = FrontDesk(rpc_socket(config), pid_file, self.books, self._came_or_went)
+            notes = RefusalNotes(lambda refused: self.on_refused(refused))
+            self._desk = FrontDesk(
+                rpc_socket(config), pid_file, self.books, self._came_or_went, notes
+            )
 
     @property
     def is_there(self) -> bool:

@@ -24,6 +24,7 @@ from edge.front.addresses import (
     rpc_socket,
     run_dir,
 )
+from edge.front.refusals import NOTES
 from edge.front.users import refusal_tag
 from media import LocalError
 from media.config.model import Config
@@ -175,6 +176,7 @@ def _words(config: Config, folder: Path) -> dict[str, str]:
         "UDP_SOCKET": f"udp:{host}:{sip.udp_port}",
         "TCP_SOCKET": f"tcp:{host}:{sip.tcp_port}",
         "TLS_SOCKET": f"tls:{host}:{front.tls_port}",
+        "NOTES": str(NOTES),
         "REGISTRATION_S": str(front.registration_s),
         "FLOOD_REQUESTS": str(front.flood_requests),
         "REFUSALS": str(front.refusals),

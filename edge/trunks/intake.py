@@ -132,9 +132,18 @@ class Intake:
         ringing_ms = round(numbers * (RING_TIMEOUT_S + 5) * 1_000)
         return replace(self.timers, answer_timeout_ms=self.timers.answer_timeout_ms + ringing_ms)
 
-    def trunk_of(self, source: str) -> str | None:
-        """Return the trunk of an address, None where it has none."""
-        return self.routing.recognition.recognise(source).trunk
+    def trunk_of(self, source: str, identity: str = "", request_uri: str = "") -> str | None:
+        """Return the trunk of an address, None where it has none.
+
+        Args:
+            source: the address.
+            identity: the front's word of who has proved a password, empty for nobody.
+            request_uri: may carry the token of a registration of ours.
+        """
+        kind, _, name = identity.partition(":")
+        if kind == "trunk" and name in self.routing.config.trunks:
+            return name
+        return self.routing.recognition.recognise(source, request_uri).trunk
 
     def _trunk_of(self, invite: UaInvite) -> str | TurnedAway | None:
         routing = self.routing

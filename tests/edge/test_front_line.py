@@ -14,6 +14,7 @@ from edge.front.board import Books, Seat
 from edge.front.desk import FrontDesk
 from edge.front.front import FrontLine
 from edge.front.program import FrontError, check, find_kamailio, kamailio_arguments
+from edge.front.refusals import RefusalNotes
 from edge.front.rpc import Rpc, RpcError, RpcRefusedError
 from edge.front.settings import fronted_settings, is_fronted
 from edge.front.users import digest_users, front_realm, ha1
@@ -316,9 +317,15 @@ async def test_the_desk_tells_a_new_kamailio_and_every_later_one(
     """Up once everything was told; a Kamailio that forgot is told again."""
     books = Books((Seat("sip:127.0.0.1:1", 4),), 4, True, 5)
     changes: list[bool] = []
+    refused: list[str] = []
+    notes = RefusalNotes(lambda each: refused.append(each.sip_call_id))
     (tmp_path / "pid").write_text("4711\n")
     desk = FrontDesk(
-        tmp_path / "kamailio.sock", tmp_path / "pid", lambda: books, lambda: changes.append(desk.up)
+        tmp_path / "kamailio.sock",
+        tmp_path / "pid",
+        lambda: books,
+        lambda: changes.append(desk.up),
+        notes,
     )
     assert desk.pid == 0
     running = asyncio.create_task(desk.run())
@@ -330,10 +337,22 @@ async def test_the_desk_tells_a_new_kamailio_and_every_later_one(
     desk.changed()
     while kamailio.tables["free", "0"] != 3:
         await asyncio.sleep(0.005)
+    kamailio.tables["note", "1"] = "1 1795684665.5 503 full YQ==      ."
+    kamailio.tables["notes", "count"] = 1
+    async with asyncio.timeout(5):
+        while kamailio.tables.get(("notes", "heard")) != 1:
+            await asyncio.sleep(0.01)
+    assert refused == ["a"]
     kamailio.tables.clear()
     async with asyncio.timeout(5):
         while kamailio.tables.get(("front", "mark")) is None:
             await asyncio.sleep(0.01)
+    kamailio.tables["note", "1"] = "1 1795684665.5 503 full Yg==      ."
+    kamailio.tables["notes", "count"] = 1
+    async with asyncio.timeout(5):
+        while kamailio.tables.get(("notes", "heard")) != 1:
+            await asyncio.sleep(0.01)
+    assert refused == ["a", "b"]
     assert kamailio.tables["uri", "0"] == "sip:127.0.0.1:1"
     running.cancel()
 

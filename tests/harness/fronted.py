@@ -20,6 +20,7 @@ from typing import Any
 from edge.supervisor import children, only_one, supervise, wait_for_sip_ports
 from media.config.load import load_config
 from media.log import configure_log
+from tests.harness.call_records import one_record
 from tests.harness.outside_phone import tone
 from tests.harness.service import ROOT, cordboard, free_port, process_tree
 
@@ -151,6 +152,10 @@ class FrontedService:
     def log_text(self) -> str:
         """Return the log."""
         return self.log.read_text(errors="replace")
+
+    def record(self, sip_call_id: str, timeout_s: float = 10) -> dict[str, Any]:
+        """Return the one closed record of a call."""
+        return one_record(self.folder / "calls.db", sip_call_id, timeout_s)
 
     def worker_pid(self, number: int) -> int:
         """Return the process id of a worker."""

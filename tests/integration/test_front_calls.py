@@ -66,6 +66,9 @@ def test_twelve_at_once_fill_three_workers_and_the_thirteenth_is_told_to_come_ba
         assert time.monotonic() - began < 0.5
         assert refused.status == 503
         assert refused.header("retry-after") == "7"
+        record = fronted.record(one_more.call_id)
+        assert (record["sip_status"], record["reason"]) == (503, "full")
+        assert record["trunk"] == "carrier"
         one_more.close()
         assert ask("OPTIONS", fronted.port, TRUNK_ADDRESS).status == 200
         callers[0].bye()

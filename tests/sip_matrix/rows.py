@@ -190,11 +190,7 @@ _THROUGH_FRONT: dict[str, dict[str, Any]] = {
         "scenario": "front_register",
         "why": "the front is a registrar for desk phones and trunks and asks for the password",
     },
-    "uac_full_503": {
-        "check": None,
-        "front_log": "call_refused source=127.0.0.1 status=503",
-        "why": "the front refuses by itself: its log line stands for the call record",
-    },
+    "uac_full_503": {"front_log": "call_refused source=127.0.0.1 status=503"},
 }
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edge.front.addresses import rpc_socket
 from media.config.load import load_config
 from media.link import Link
 from media.messages import (
@@ -34,6 +31,8 @@ from media.messages import (
 )
 from media.paths import socket_address
 from tests.edge.peers import Peer
+from tests.harness.call_records import call_records, one_record
+from tests.harness.kamailio_rpc import tell_kamailio
 from tests.harness.service import ROOT, cordboard, free_port
 
 HANGUP_USER = "hangup"
@@ -186,15 +185,7 @@ class SipService:
 
     def tell_front(self, method: str, *parameters: str | int) -> None:
         """Have Kamailio carry out a command, beside control's."""
-        own = self.folder / "test.ctl"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as here:
-            here.bind(str(own))
-            here.settimeout(5)
-            body = {"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": 1}
-            here.sendto(json.dumps(body).encode(), str(rpc_socket(self.config)))
-            answer = json.loads(here.recv(65_535))
-        own.unlink()
-        assert "error" not in answer, answer
+        tell_kamailio(self.config, self.folder, method, *parameters)
 
     def stop(self) -> None:
         """Stop everything; fail where a process did not end well."""
@@ -230,21 +221,8 @@ class SipService:
 
     def records(self) -> list[dict[str, Any]]:
         """Return every call record."""
-        path = f"file:{self.folder / 'calls.db'}?mode=ro"
-        database = sqlite3.connect(path, uri=True, timeout=5)
-        try:
-            database.row_factory = sqlite3.Row
-            return [dict(each) for each in database.execute("SELECT * FROM calls")]
-        finally:
-            database.close()
+        return call_records(self.folder / "calls.db")
 
     def record(self, sip_call_id: str, timeout_s: float = 6.0) -> dict[str, Any]:
         """Return the one closed record of a call."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            rows = [each for each in self.records() if each["sip_call_id"] == sip_call_id]
-            if len(rows) == 1 and rows[0]["ended_at"] is not None:
-                return rows[0]
-            if time.monotonic() > deadline:
-                raise AssertionError(f"records of {sip_call_id}: {rows}")
-            time.sleep(0.05)
+        return one_record(self.folder / "calls.db", sip_call_id, timeout_s)
