@@ -43,9 +43,7 @@ def ringing(service: SipService) -> tuple[Peer, SipMessage]:
     peer.request("INVITE", offer(port=RTP_PORT))
     rings = peer.response(None, final=False)
     assert rings.status == 180, rings.text
-    time.sleep(
-        0.3
-    )  # news of the ringing's tag follow the ringing; without them another tag would do
+    time.sleep(0.3)  # the ringing's tag is told behind the ringing; untold, the 503 has its own
     return peer, rings
 
 
