@@ -14,7 +14,7 @@ from tests.transfer.chaos import QUICK as PATIENCE
 from tests.transfer.conftest import QUICK
 from tests.transfer.rig import Rig
 
-COUNT, SEED = 60, 20_261
+COUNT, SEED = 40, 20_261
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
