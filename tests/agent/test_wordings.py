@@ -161,6 +161,8 @@ def test_words_that_sound_alike_get_no_reviewed_text(persona: Persona, words: st
         ("Okay.", "What else"),
         ("got it", "What else"),
         ("that's right", "What else"),
+        ("That's all right.", "What else"),
+        ("That's all.", "Goodbye"),
         ("alright then thanks a lot", "You are welcome"),
         ("thank you for your help", "You are welcome"),
         ("yes I have one more question", "What is your question?"),
