@@ -63,16 +63,19 @@ class FastLane:
         words = split_words(text)
         meant = [each for each in asked_meaning(text) if each not in _CALENDAR]
         denied = says_not(words)
-        best: tuple[float, FastLaneConfig] | None = None
+        best: tuple[float, int, FastLaneConfig] | None = None
         for entry, phrase in self._phrases:
             if not phrase or _find_run(phrase, words) < 0:
                 continue
             if denied and not says_not(phrase):
                 continue
             share = self._explained(entry, phrase, words, meant)
-            if share >= (LEAST_SHARE if meant else LEAST_WORDS) and (not best or share > best[0]):
-                best = (share, entry)
-        return best[1] if best else None
+            if share < (LEAST_SHARE if meant else LEAST_WORDS):
+                continue
+            # of "that's all" and "that's all right" the longer one was said
+            if best is None or (share, len(phrase)) > best[:2]:
+                best = (share, len(phrase), entry)
+        return best[2] if best else None
 
     def _explained(
         self,
