@@ -175,9 +175,7 @@ def test_offers_without_a_codec_of_ours_cost_no_slot(fronted: FrontedService) ->
 
 
 @pytest.mark.timeout(240)
-def test_all_slots_are_level_after_many_calls(
-    fronted: FrontedService, tmp_path: Path
-) -> None:
+def test_all_slots_are_level_after_many_calls(fronted: FrontedService, tmp_path: Path) -> None:
     """Nine at once, one after the other: each is answered and none leaves anything behind."""
     done = short_calls(tmp_path, fronted.port, 150)
     assert done.returncode == 0, done.stdout[-3_000:] + fronted.log_tail()
