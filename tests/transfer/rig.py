@@ -242,7 +242,8 @@ class Rig:
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return every log line of one event."""
         lines = (self.folder / "edge.log").read_text(errors="replace").splitlines()
-        bodies = [json.loads(each) for each in lines if each.startswith("{")]
+        read = json.JSONDecoder().raw_decode  # what an interpreter writes may share a line
+        bodies = [read(each)[0] for each in lines if each.startswith("{")]
         return [each for each in bodies if each.get("event") == event]
 
     def kill_worker(self, place: int) -> None:
