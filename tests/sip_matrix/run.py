@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from edge.front.settings import fronted_settings
 from edge.ua.messages import UaDial, UaHangup, UaSettings
@@ -277,6 +280,16 @@ def _wait_bound(port: int, transport: str) -> None:
         if wanted in Path(f"/proc/net/{name}").read_text():
             return
         time.sleep(0.01)
+
+
+def asked_for(request: pytest.FixtureRequest, parameter: str, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that this run of pytest is to try, as values of a parameter."""
+    names = {
+        item.callspec.params[parameter].name
+        for item in request.session.items
+        if parameter in getattr(getattr(item, "callspec", None), "params", {})
+    }
+    return [row for row in rows if row.name in names]
 
 
 def open_matrix(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sip_matrix.rows import ROWS, Row
-from tests.sip_matrix.run import Matrix, open_matrix
+from tests.sip_matrix.run import Matrix, asked_for, open_matrix
 
 pytestmark = pytest.mark.integration
 
@@ -16,13 +16,8 @@ def matrix(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """A service for calls in, a worker for calls out; what waits for timers has begun."""
-    asked = {
-        item.callspec.params["matrix_row"].name
-        for item in request.session.items
-        if "matrix_row" in getattr(getattr(item, "callspec", None), "params", {})
-    }
     folder: Path = tmp_path_factory.mktemp("sip")
-    made = open_matrix(folder, [row for row in ROWS if row.name in asked])
+    made = open_matrix(folder, asked_for(request, "matrix_row", ROWS))
     yield made
     made.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sip_matrix.rows import FRONT_ROWS, ROWS, Row
-from tests.sip_matrix.run import Matrix, open_matrix
+from tests.sip_matrix.run import Matrix, asked_for, open_matrix
 
 pytestmark = pytest.mark.integration
 
@@ -16,13 +16,8 @@ def matrix(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """Kamailio before two workers for calls in and a third for calls out."""
-    asked = {
-        item.callspec.params["fronted_row"].name
-        for item in request.session.items
-        if "fronted_row" in getattr(getattr(item, "callspec", None), "params", {})
-    }
     folder: Path = tmp_path_factory.mktemp("fronted-sip")
-    made = open_matrix(folder, [row for row in FRONT_ROWS if row.name in asked], fronted=True)
+    made = open_matrix(folder, asked_for(request, "fronted_row", FRONT_ROWS), fronted=True)
     yield made
     made.close()
 

@@ -78,13 +78,7 @@ async def referred(
     rig: Rig, ann: Phone, *steps: str, address: str = "127.0.0.2"
 ) -> tuple[sipp.Sipp, str]:
     """Have a carrier call, transfer its caller, and accept; return the carrier and the call."""
-    known = set(rig.agent.streams)
-    carrier = sipp.Sipp(rig.folder, sipp.carrier(*steps), address, target=f"127.0.0.1:{rig.port}")
-    await carrier.start()
-    await until(lambda: set(rig.agent.streams) - known, 5, rig.log)
-    (call_id,) = set(rig.agent.streams) - known
-    await asyncio.sleep(0.3)
-    rig.agent.transfer(call_id)
+    carrier, call_id = await asked(rig, "support", *steps, address=address)
     await until(lambda: ann.dialogs and ann.last.up and ann.last.heard(), 6, rig.log)
     ann.last.press("1")
     return carrier, call_id
@@ -93,7 +87,7 @@ async def referred(
 async def asked(
     rig: Rig, queue: str, *steps: str, address: str = "127.0.0.6"
 ) -> tuple[sipp.Sipp, CallId]:
-    """Have a carrier call, and the AI ask for people who are reached by a blind REFER."""
+    """Have a carrier call, and the AI ask for the people of a queue."""
     known = set(rig.agent.streams)
     carrier = sipp.Sipp(rig.folder, sipp.carrier(*steps), address, target=f"127.0.0.1:{rig.port}")
     await carrier.start()
