@@ -12,7 +12,7 @@ MODELS := .venv/.models
 MODELS_TESTS := .venv/.models-tests
 # tests in real time may lose against a busy machine: a failed one is run again at once (a pause
 # would stop the event loops of shared peers), and listed as rerun
-AGAIN := --reruns 2
+AGAIN := --reruns 2 -rR
 PYTEST := PYTHONUNBUFFERED=1 $(PY) -m pytest
 
 help:  ## say what there is

@@ -1,6 +1,10 @@
-"""Rules that hold for every test module: exactly one marker, and the harness can be imported."""
+"""Rules that hold for every test module: exactly one kind, and no debts of a failed attempt."""
 
 from __future__ import annotations
+
+import gc
+import sys
+import warnings
 
 import pytest
 
@@ -23,3 +27,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave out the slow tests unless they are asked for with ``-m``."""
     if not config.getoption("markexpr"):
         config.option.markexpr = "not soak"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Free what an attempt that failed half-way had open: its report has been made.
+
+    Its traceback keeps the frames, and with them sockets, until some later moment, which must not
+    be blamed for them. A test that passes and leaves something open still fails.
+    """
+    if report.outcome not in ("failed", "rerun"):
+        return
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -121,10 +121,9 @@ def test_sipvicious_gets_nothing_from_a_worker(
     assert tool == "svmap" or found_nothing(printed), printed
     if tool == "svcrack":  # which does not give up
         assert f'"source": "{address}", "reason": "flood"' in bare.log_text()
-        peer = Peer(bare.port, address)
-        peer.request("OPTIONS")
-        assert peer.receive(0.5) is None
-        peer.close()
+        with Peer(bare.port, address) as peer:
+            peer.request("OPTIONS")
+            assert peer.receive(0.5) is None
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS"])
@@ -134,19 +133,18 @@ def test_who_keeps_on_is_shut_out_within_two_seconds(
     """With a harmless name and real pace, 50 requests a second, answers end before two seconds."""
     for number, port in enumerate((fronted.port, bare.port)):
         address = f"127.0.3.{10 * ['REGISTER', 'INVITE', 'OPTIONS'].index(method) + number + 1}"
-        peer = Peer(port, address)
-        began = last = time.monotonic()
-        sent = 0
-        while time.monotonic() - began < 3:
-            peer.remote_uri = f"sip:{100 + sent}@127.0.0.1:{port}"
-            peer.call_id = f"{method}-{address}-{sent}"
-            peer.request(method)
-            sent += 1
-            deadline = time.monotonic() + 0.02
-            while (left := deadline - time.monotonic()) > 0:
-                if peer.receive(left) is not None:
-                    last = time.monotonic()
-        peer.close()
+        with Peer(port, address) as peer:
+            began = last = time.monotonic()
+            sent = 0
+            while time.monotonic() - began < 3:
+                peer.remote_uri = f"sip:{100 + sent}@127.0.0.1:{port}"
+                peer.call_id = f"{method}-{address}-{sent}"
+                peer.request(method)
+                sent += 1
+                deadline = time.monotonic() + 0.02
+                while (left := deadline - time.monotonic()) > 0:
+                    if peer.receive(left) is not None:
+                        last = time.monotonic()
         assert sent > 60
         assert last - began < 2, f"{method} {number}: answered for {last - began:.1f} s"
 

@@ -5,7 +5,8 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -36,15 +37,24 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SipService]:
     made.stop()
 
 
-def ringing(service: SipService) -> tuple[Peer, SipMessage]:
-    """Call and hear ringing."""
-    peer = Peer(service.port)
-    peer.remote_uri = f"sip:900@127.0.0.1:{service.port}"
-    peer.request("INVITE", offer(port=RTP_PORT))
-    rings = peer.response(None, final=False)
-    assert rings.status == 180, rings.text
-    time.sleep(0.3)  # the ringing's tag is told behind the ringing; untold, the 503 has its own
-    return peer, rings
+Ringing = Callable[[], tuple[Peer, SipMessage]]
+
+
+@pytest.fixture
+def ringing(service: SipService) -> Iterator[Ringing]:
+    """Call and hear ringing; every caller's socket is closed at the end."""
+    with ExitStack() as callers:
+
+        def call() -> tuple[Peer, SipMessage]:
+            peer = callers.enter_context(Peer(service.port))
+            peer.remote_uri = f"sip:900@127.0.0.1:{service.port}"
+            peer.request("INVITE", offer(port=RTP_PORT))
+            rings = peer.response(None, final=False)
+            assert rings.status == 180, rings.text
+            time.sleep(0.5)  # the tag is told behind the ringing; untold, the 503 has its own
+            return peer, rings
+
+        yield call
 
 
 def answered_again(service: SipService) -> None:
@@ -74,9 +84,11 @@ def tag(message: SipMessage) -> str:
     return found[1]
 
 
-def test_callers_who_hear_ringing_are_told_when_the_worker_is_killed(service: SipService) -> None:
+def test_callers_who_hear_ringing_are_told_when_the_worker_is_killed(
+    service: SipService, ringing: Ringing
+) -> None:
     """503 with Retry-After in the same dialog from the SIP port, then calls work as before."""
-    calls = [ringing(service) for _ in range(2)]
+    calls = [ringing() for _ in range(2)]
     os.kill(service.worker_pid(), signal.SIGKILL)
     for peer, rings in calls:
         octets, source = b"", ("", 0)
@@ -93,14 +105,15 @@ def test_callers_who_hear_ringing_are_told_when_the_worker_is_killed(service: Si
         peer.request("ACK", same_branch=True)
         record = service.record(peer.call_id)
         assert (record["reason"], record["sip_status"]) == ("worker_lost", 503)
-        peer.close()
-    assert '"lost_callers_answered"' in service.log_text()
     answered_again(service)
+    assert '"lost_callers_answered"' in service.log_text()
 
 
-def test_who_does_not_acknowledge_is_told_again_by_the_next_worker(service: SipService) -> None:
+def test_who_does_not_acknowledge_is_told_again_by_the_next_worker(
+    service: SipService, ringing: Ringing
+) -> None:
     """The first 503 may be lost: the next worker repeats it from the same port."""
-    peer, _ = ringing(service)
+    peer, _ = ringing()
     os.kill(service.worker_pid(), signal.SIGKILL)
     peer.socket.settimeout(15)
     seen = []
@@ -110,7 +123,6 @@ def test_who_does_not_acknowledge_is_told_again_by_the_next_worker(service: SipS
             seen.append((octets, source[1]))
     assert seen[0] == seen[1]
     assert seen[0][1] == service.port
-    peer.close()
     answered_again(service)
 
 

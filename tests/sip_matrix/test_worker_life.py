@@ -17,10 +17,14 @@ pytestmark = pytest.mark.integration
 
 def _call(service: SipService) -> Peer:
     peer = Peer(service.port)
-    peer.request("INVITE", offer(port=31_598))
-    answer = peer.response(None)
-    assert answer.status == 200, answer.text
-    peer.request("ACK")
+    try:
+        peer.request("INVITE", offer(port=31_598))
+        answer = peer.response(None)
+        assert answer.status == 200, answer.text
+        peer.request("ACK")
+    except BaseException:
+        peer.close()
+        raise
     return peer
 
 
@@ -39,10 +43,9 @@ def test_a_hung_worker_is_replaced(tmp_path: Path) -> None:
         assert record["reason"] == "worker_lost"
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and second is None:
-            asking = Peer(service.port)
-            asking.request("OPTIONS")
-            message = asking.receive(0.5)
-            asking.close()
+            with Peer(service.port) as asking:
+                asking.request("OPTIONS")
+                message = asking.receive(0.5)
             if message is not None and message.status == 200:
                 second = _call(service)
         assert second is not None, "no new worker within 10 s"

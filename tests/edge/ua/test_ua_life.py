@@ -244,14 +244,13 @@ def test_many_calls_leave_nothing_behind(own_worker: WorkerProcess, peer: MakePe
     """300 calls leave descriptors, slots and memory where they were after the first half."""
     descriptors, resident_kib = 0, 0
     for number in range(300):
-        caller = Peer(PORT)
-        leg = answered(own_worker, caller)
-        if number % 4 == 0:
-            caller.request("INVITE", offer(version=2))
-            assert caller.response(own_worker).status == 200
-            caller.request("ACK")
-        hung_up(own_worker, caller, leg)
-        caller.close()
+        with Peer(PORT) as caller:
+            leg = answered(own_worker, caller)
+            if number % 4 == 0:
+                caller.request("INVITE", offer(version=2))
+                assert caller.response(own_worker).status == 200
+                caller.request("ACK")
+            hung_up(own_worker, caller, leg)
         if number == 150:
             descriptors, resident_kib = _descriptors(own_worker), _resident_kib(own_worker)
     own_worker.pending.clear()

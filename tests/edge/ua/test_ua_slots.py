@@ -19,11 +19,10 @@ def test_a_slot_that_is_taken_again_in_the_same_moment() -> None:
         for turn in range(32):
             # pjsua2 takes slots in turn: calls that it refuses move it on, to every one in time
             for _ in range(turn % 4):
-                refused = Peer(port)
-                refused.request("INVITE", offer(formats="18"))
-                assert refused.response(worker).status == 488
-                refused.request("ACK", same_branch=True)
-                refused.close()
+                with Peer(port) as refused:
+                    refused.request("INVITE", offer(formats="18"))
+                    assert refused.response(worker).status == 488
+                    refused.request("ACK", same_branch=True)
             old, new = calls.pop(0), Peer(port)
             worker.process.send_signal(signal.SIGSTOP)
             old.request("BYE")

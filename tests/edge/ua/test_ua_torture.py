@@ -59,10 +59,9 @@ def seen() -> Iterator[dict[str, tuple[list[int], bool]]]:
         worker.ready()
         for each in batch:
             found[each.name] = _deliver(worker, each, f"127.44.75.{10 + TABLE.index(each)}")
-            asking = Peer(PORT)
-            asking.request("OPTIONS")
-            assert asking.response(worker).status == 200, f"after {each.name}"
-            asking.close()
+            with Peer(PORT) as asking:
+                asking.request("OPTIONS")
+                assert asking.response(worker).status == 200, f"after {each.name}"
         code, errors = worker.stop()
         assert code == 0, errors
     yield found

@@ -180,6 +180,14 @@ class Peer:
         """Close the socket."""
         self.socket.close()
 
+    def __enter__(self) -> Peer:
+        """Use it in a ``with``."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the socket."""
+        self.close()
+
     def request(
         self,
         method: str,
