@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,14 @@ import structlog
 
 from agent.conversation import Conversation
 from agent.desk_speech import DeskSpeech
-from agent.engines.base import RecognizerSession, Voice
 from agent.human_requests import HumanRequests
 from agent.ladder import Step
 from agent.ladder_watch import LadderWatch
-from agent.listening import Listening
-from agent.loading import Engines
-from agent.persona import Persona
-from agent.reloading import reload_personas
-from agent.sessions import Sessions
-from agent.speech import SentenceStore, Speech
+from agent.opening import open_sessions
+from agent.persona_book import LoadEngines, PersonaBook, StoreOf
 from agent.tuning import tune
-from agent.waits import WatchedDialogue, WatchedRecognizer, WatchedTurnModel, WatchedVoice
-from agent.warm_up import warm_up
 from media import ConfigError, CordboardError
-from media.config.model import AgentConfig, Config
+from media.config.model import Config
 from media.link import Link, connect, listen
 from media.load_messages import AgentFiguresRequest, TuneTurns
 from media.messages import (
@@ -66,8 +59,6 @@ RELOAD_S = 10.0
 
 log = structlog.get_logger()
 
-LoadEngines = Callable[[Config, Callable[[str], None]], Coroutine[Any, Any, Engines]]
-
 
 class AgentProcess:
     """The agent side of one switchboard.
@@ -83,15 +74,11 @@ class AgentProcess:
         self,
         config: Config,
         load: LoadEngines,
-        store_of: Callable[[Voice], SentenceStore | None] | None = None,
+        store_of: StoreOf | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = config
-        self._load = load
-        self._store_of = store_of
         self._clock = clock
-        self._engines: Engines | None = None
-        self._personas: dict[str, Persona] = {}
         self._detail = "starting"
         self._ready = False
         self._media: Link | None = None
@@ -103,10 +90,9 @@ class AgentProcess:
         """Conversations that open; who ends one meanwhile takes it out, and it closes at once."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk = DeskSpeech(lambda: self._media, self._streams.__contains__, clock)
-        self._human = HumanRequests(
-            self._conversations, lambda name: self._personas.get(name), self._desk
-        )
         self._watch = LadderWatch(config.ladder, lambda: self._report(self._detail), clock)
+        self._book = PersonaBook(config, load, store_of, self._watch.waits)
+        self._human = HumanRequests(self._conversations, self._book.get, self._desk)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -129,7 +115,7 @@ class AgentProcess:
         while not self._ready:
             began = time.monotonic()
             try:
-                await self._load_all()
+                await self._book.load(self._report)
             except CordboardError as error:
                 # what is missing may be fetched meanwhile
                 log.error("agent_not_ready", reason=str(error))
@@ -137,43 +123,18 @@ class AgentProcess:
                 await asyncio.sleep(RELOAD_S)
                 continue
             self._ready = True
-            engines = self._loaded().names()
-            self._report(
-                "; ".join([", ".join(sorted(set(engines.values()))), *self._loaded().notes])
-            )
+            engines = self._book.engine_names
+            notes = self._book.engines.notes
+            self._report("; ".join([", ".join(sorted(set(engines.values()))), *notes]))
             log.info("agent_ready", seconds=round(time.monotonic() - began, 1), **engines)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch.run())
-            personas = list(self._personas.values())
-            group.create_task(warm_up(personas, self._loaded(), lambda: not self._conversations))
-
-    async def _load_all(self) -> None:
-        self._engines = await self._load(self._config, self._report)
-        for name, config in self._config.agents.items():
-            self._report(f"warming up {name}")
-            self._personas[name] = await self._make_persona(name, config, self._config.queues)
-
-    async def _make_persona(
-        self, name: str, config: AgentConfig, queues: Collection[str]
-    ) -> Persona:
-        engines = self._loaded()
-        voice = engines.voice_of(config)
-        store = self._store_of(voice) if self._store_of else None
-        speech = Speech(WatchedVoice(voice, self._watch.waits), store)
-        persona = Persona(name, config, speech, queues)
-        await persona.warm_up(engines.language_model)
-        return persona
+            group.create_task(self._book.warm_up(lambda: not self._conversations))
 
     async def _reload(self, link: Link, message: ReloadConfig, request_id: int | None) -> None:
         """Take over changed personas; conversations in progress keep theirs."""
         try:
-            self._config, self._personas, changed = await reload_personas(
-                Path(message.path),
-                self._config,
-                self._loaded(),
-                self._personas,
-                self._make_persona,
-            )
+            changed = await self._book.reload(Path(message.path))
         except CordboardError as error:
             log.warning("reload_refused", reason=str(error))
             link.reply(request_id, Failed(str(error), 500))
@@ -187,23 +148,17 @@ class AgentProcess:
             link.send(self._status())
 
     def _status(self) -> AgentStatus:
-        engines = self._engines.names() if self._engines is not None else {}
         ready = self._ready and self._media is not None
         detail = self._detail if self._media is not None or not self._ready else "no link to media"
         step = self._watch.step
         return AgentStatus(
             ready,
             detail,
-            engines,
+            self._book.engine_names,
             len(self._conversations),
             ladder=step.name.lower(),
             refusing=step is Step.REFUSE_CALLS,
         )
-
-    def _loaded(self) -> Engines:
-        if self._engines is None:
-            raise CordboardError("the engines are not loaded yet")
-        return self._engines
 
     # ------------------------------------------------------------ links
 
@@ -292,7 +247,7 @@ class AgentProcess:
 
     def _tune(self, link: Link, wanted: TuneTurns, request_id: int | None) -> None:
         try:
-            done = tune(wanted, self._personas, self._conversations)
+            done = tune(wanted, self._book.personas, self._conversations)
         except ConfigError as error:
             link.reply(request_id, Failed("; ".join(error.problems), 400))
             return
@@ -355,30 +310,16 @@ class AgentProcess:
         link.reply(request_id, Done())
 
     async def _open(self, link: Link, message: StartConversation) -> Conversation:
-        persona = self._personas.get(message.agent)
-        if not self._ready or persona is None or self._media is None:
+        persona, media = self._book.get(message.agent), self._media
+        if not self._ready or persona is None or media is None:
             raise NotReadyError(self._status().detail)
-        engines, media = self._loaded(), self._media
-        waits, turn_model = self._watch.waits, engines.turn_model
-        dialogue = await engines.language_model.open(persona.prefix)
-        recognizer: RecognizerSession | None = None
-        try:
-            recognizer = engines.recognizer_of(persona.config).open()
-            listening = Listening(
-                engines.voice_activity.open(),
-                WatchedRecognizer(recognizer, waits),
-                None if turn_model is None else WatchedTurnModel(turn_model, waits),
-                persona.timing,
-                persona.config.limits.max_turn_s * 1_000,
-                self._clock,
-            )
-            await media.request(AttachStream(message.stream))
-        except BaseException:
-            dialogue.close()
-            if recognizer is not None:
-                recognizer.close()
-            raise
-        sessions = Sessions(listening, WatchedDialogue(dialogue, waits), self._watch.allowance)
+        sessions = await open_sessions(
+            persona,
+            self._book.engines,
+            self._watch,
+            lambda: media.request(AttachStream(message.stream)),
+            self._clock,
+        )
         conversation = Conversation(
             message.call_id, message.stream, persona, sessions, media, link, self._clock
         )
