@@ -19,16 +19,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge.queues.events import OfferResult
-from edge.transfer.events import AttemptEnded, AttemptTimes, Outcome
+from edge.transfer.events import (
+    Accept,
+    AttemptEnded,
+    AttemptTimes,
+    Outcome,
+    PhoneKey,
+    PhoneRings,
+    TransferRules,
+    VoicemailHeard,
+    VoicemailSuspected,
+    WhisperEnded,
+)
 
+MS = 1_000_000
+UNPROVEN_MS = 1_000
+"""A person who hangs up sooner after the join has perhaps not been heard by the caller."""
 BUSY_STATUSES = frozenset({486, 600})
 """RFC 3261 21.4.24 and 21.6.1."""
 DECLINED_STATUSES = frozenset({603, 607, 608})
 """Decline (RFC 3261 21.6.2), Unwanted (RFC 8197), Rejected (RFC 8688)."""
 NO_ANSWER_STATUSES = frozenset({408, 480, 487})
 REFUSED_STATUSES = frozenset({401, 403, 404, 405, 407, 410, 420, 484, 485, 488, 501, 606})
-REFER_UNKNOWN = frozenset({403, 405, 420, 501, 603})
-"""Final answers to REFER after which the trunk is not asked again for a while."""
 
 OFFER_RESULTS = {
     Outcome.DECLINED: OfferResult.DECLINED,
@@ -52,6 +64,19 @@ class AttemptState(StrEnum):
     OVER = "over"
 
 
+class Progress(StrEnum):
+    """What is to be done with a phone that may still be the one."""
+
+    NONE = "none"
+    WHISPER = "whisper"
+    """Let it hear the summary (again)."""
+    ACCEPTED = "accepted"
+    """Connect it with the caller."""
+
+
+ProgressEvent = PhoneRings | PhoneKey | WhisperEnded | VoicemailHeard | VoicemailSuspected
+
+
 @dataclass(slots=True)
 class Attempt:
     """One phone's part in a transfer."""
@@ -65,13 +90,80 @@ class Attempt:
     outcome: Outcome | None = None
     suspected: bool = False
     """Whoever answered talks like a machine."""
-    reports: int = 0
-    """What the trunk has said about our REFER, its end not counted."""
 
     def stamp(self, name: str, now_ns: int) -> None:
         """Note when something happened; the first time counts."""
         if getattr(self.times, name) is None:
             self.times = dataclasses.replace(self.times, **{name: now_ns})
+
+    def dial(self, now_ns: int) -> None:
+        """Begin to be rung, from the start if it was waited for otherwise before."""
+        self.state = AttemptState.DIALING
+        self.times = AttemptTimes(now_ns)
+        self.deadline_ns = now_ns + self.ring_timeout_ms * MS
+
+    def answer(self, rules: TransferRules, now_ns: int) -> Progress:
+        """Take that the phone was answered."""
+        self.stamp("answered_ns", now_ns)
+        if rules.accept is Accept.PICK_UP:
+            return Progress.ACCEPTED
+        return self._whisper(rules, now_ns)
+
+    def receive(
+        self, event: ProgressEvent, rules: TransferRules, now_ns: int
+    ) -> Progress | Outcome:
+        """Take news of this phone; an outcome means that it is not the one."""
+        match event:
+            case PhoneRings() if self.state is AttemptState.DIALING:
+                self.state = AttemptState.RINGING
+                self.stamp("ringing_ns", now_ns)
+            case WhisperEnded() if self.state is AttemptState.WHISPER:
+                self._await_key(rules, now_ns)
+            case PhoneKey(digit=digit) if self.state in (AttemptState.WHISPER, AttemptState.KEY):
+                return self._press(digit, rules, now_ns)
+            case VoicemailHeard() if self.state is not AttemptState.TAKEN:
+                return Outcome.VOICEMAIL
+            case VoicemailSuspected():
+                self.suspected = True
+        return Progress.NONE
+
+    def receive_time(self, rules: TransferRules, now_ns: int) -> Progress | Outcome:
+        """Take that time has passed; an outcome means that it was too much."""
+        if self.deadline_ns is None or now_ns < self.deadline_ns:
+            return Progress.NONE
+        if self.state is AttemptState.WHISPER:
+            self._await_key(rules, now_ns)
+            return Progress.NONE
+        if self.state is AttemptState.KEY:
+            return Outcome.VOICEMAIL if self.suspected else Outcome.TIMED_OUT
+        return Outcome.NO_ANSWER
+
+    def take(self, now_ns: int) -> None:
+        """Be the one who is connected with the caller."""
+        self.stamp("accepted_ns", now_ns)
+        self.state = AttemptState.TAKEN
+        self.deadline_ns = None
+
+    def unproven(self, now_ns: int) -> bool:
+        """Say whether the join is not done or so young that maybe nothing was heard."""
+        return now_ns - (self.times.connected_ns or now_ns) < UNPROVEN_MS * MS
+
+    def _whisper(self, rules: TransferRules, now_ns: int) -> Progress:
+        self.state = AttemptState.WHISPER
+        self.deadline_ns = now_ns + rules.whisper_timeout_ms * MS
+        return Progress.WHISPER
+
+    def _await_key(self, rules: TransferRules, now_ns: int) -> None:
+        self.state = AttemptState.KEY
+        self.stamp("whisper_ended_ns", now_ns)
+        self.deadline_ns = now_ns + rules.accept_timeout_ms * MS
+
+    def _press(self, digit: str, rules: TransferRules, now_ns: int) -> Progress | Outcome:
+        if digit == rules.accept_key:
+            return Progress.ACCEPTED
+        if digit == rules.decline_key:
+            return Outcome.DECLINED
+        return self._whisper(rules, now_ns) if digit == rules.repeat_key else Progress.NONE
 
     def end(self, outcome: Outcome, sip_status: int, now_ns: int) -> AttemptEnded:
         """Fix the outcome."""

@@ -24,7 +24,8 @@ from enum import StrEnum
 
 from edge.queues.events import OfferAccepted
 from edge.transfer import events as e
-from edge.transfer.transfer import MS, Transfer
+from edge.transfer.attempt import MS
+from edge.transfer.transfer import Transfer
 
 
 class CompanyState(StrEnum):

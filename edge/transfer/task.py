@@ -19,6 +19,7 @@ from edge.client_messages import TransferEndedNews, TransferNews
 from edge.queues import events as floor
 from edge.queues.messages import TalkChange
 from edge.transfer import events as e
+from edge.transfer.attempt import MS
 from edge.transfer.audio import TransferAudio
 from edge.transfer.briefing import Briefing
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
@@ -28,7 +29,7 @@ from edge.transfer.records import attempt_columns, attempt_context, unserved
 from edge.transfer.rules import outside_rules, transfer_rules
 from edge.transfer.talk import TalkChanges
 from edge.transfer.texts import announcement
-from edge.transfer.transfer import MS, Transfer
+from edge.transfer.transfer import Transfer
 from edge.transfer.voicemail import Voicemail
 from edge.ua.messages import UaReferred
 from media import CordboardError, RemoteError

@@ -24,19 +24,13 @@ Rules:
 
 1. The caller is never lost: every way out of here is *connected and done*, *back with the AI* (with
    a reason it can speak about) or *the caller hung up*.
-2. One outcome per attempt, fixed once: a later event about that phone changes nothing. pjsua2
-   reports a REFER's end twice or never; the first final is latched, and our own timers end it.
+2. One outcome per attempt, fixed once: a later event about that phone changes nothing.
 3. When the caller is gone every phone is released in the same step.
 4. Two phones may answer at once: the first one has the whisper, the other is released with
    "answered elsewhere" and leaves no outcome, because it did not fail.
 5. A REFER that fails falls back to joining the legs: the person is still on the line.
-6. With ``Replaces`` the phone ends its dialog with us *because* it worked, and carriers end theirs
-   with or without a final NOTIFY, in any order. So while referring the end of one dialog is no
-   verdict: both gone means connected; the caller's alone means that the caller hung up, once
-   ``refer_grace_ms`` have passed without the phone's.
-7. A blind REFER's first final report is the outcome; where the trunk knows no REFER we ring the
-   phone. A dialog that ends after 202 without any report was taken over, after one the caller left.
-8. News of media and of phones come by different ways. A hang-up that overtakes "the legs are
+   What becomes of a REFER is judged by :mod:`edge.transfer.referral`.
+6. News of media and of phones come by different ways. A hang-up that overtakes "the legs are
    joined", or follows at once, does not decide whether the two were connected: media is asked
    what it has sent. A caller who has not heard the person is not hung up on.
 """
@@ -50,18 +44,15 @@ from edge.queues import events as floor
 from edge.transfer import events as e
 from edge.transfer.attempt import (
     OFFER_RESULTS,
-    REFER_UNKNOWN,
     Attempt,
     AttemptState,
+    Progress,
+    ProgressEvent,
     outcome_of,
     outcome_of_status,
 )
 from edge.transfer.events import Outcome, TransferAction, TransferState
-
-MS = 1_000_000
-UNPROVEN_MS = 1_000
-"""A person who hangs up sooner after the join has perhaps not been heard by the caller."""
-
+from edge.transfer.referral import Referral, Verdict
 
 _CONNECTING = (TransferState.JOINING, TransferState.PARTING, TransferState.REFERRING)
 
@@ -82,8 +73,8 @@ class Transfer:
         self.chosen: str | None = None
         self.handed_over = False
         """Carrier and phone talk to each other, nothing of the call is left with us."""
-        self._refer_deadline_ns: int | None = None
-        self._phone_left = False
+        self._referral: Referral | None = None
+        """There is one while referring."""
         self._caller_left = False
         self._parting_status = 200
         self._now_ns = 0
@@ -103,7 +94,7 @@ class Transfer:
     def next_deadline_ns(self) -> int | None:
         """When TimePassed is due."""
         times = [a.deadline_ns for a in self.attempts.values() if a.deadline_ns is not None]
-        times += [self._refer_deadline_ns] if self._refer_deadline_ns is not None else []
+        times += [self._referral.deadline_ns] if self._referral is not None else []
         return min(times, default=None)
 
     # ------------------------------------------------------------ the floor
@@ -117,7 +108,7 @@ class Transfer:
         return self._refer_blindly(attempt) if self.rules.blind else self._dial(attempt)
 
     def _dial(self, attempt: Attempt) -> list[TransferAction]:
-        attempt.deadline_ns = self._now_ns + attempt.ring_timeout_ms * MS
+        attempt.dial(self._now_ns)
         if self.state is TransferState.WAITING:
             self.state = TransferState.RINGING
         return [e.DialPhone(attempt.member)]
@@ -128,7 +119,7 @@ class Transfer:
         return [picked, *self._take(attempt)]
 
     def _on_unwanted(self, event: e.RingUnwanted) -> list[TransferAction]:
-        attempt = self._live(event.member)
+        attempt = self.attempts.get(event.member)
         if attempt is None or event.member == self.chosen:
             return []
         del self.attempts[event.member]
@@ -139,81 +130,52 @@ class Transfer:
 
     # ------------------------------------------------------------ a phone
 
-    def _on_rings(self, event: e.PhoneRings) -> list[TransferAction]:
-        attempt = self._live(event.member)
-        if attempt is not None and attempt.state is AttemptState.DIALING:
-            attempt.state = AttemptState.RINGING
-            attempt.stamp("ringing_ns", self._now_ns)
-        return []
+    def _on_progress(self, event: ProgressEvent) -> list[TransferAction]:
+        attempt = self.attempts.get(event.member)
+        if attempt is None:
+            return []
+        return self._follow(attempt, attempt.receive(event, self.rules, self._now_ns))
+
+    def _follow(self, attempt: Attempt, progress: Progress | Outcome) -> list[TransferAction]:
+        match progress:
+            case Progress.NONE:
+                return []
+            case Progress.WHISPER:
+                return [e.Whisper(attempt.member)]
+            case Progress.ACCEPTED:
+                return self._take(attempt)
+            case _:
+                sip_status = 408 if progress is Outcome.NO_ANSWER else 200
+                return self._lose(attempt, progress, sip_status, release=True)
 
     def _on_answered(self, event: e.PhoneAnswered) -> list[TransferAction]:
-        attempt = self._live(event.member)
+        attempt = self.attempts.get(event.member)
         if attempt is None or self.chosen not in (None, event.member):
             self.attempts.pop(event.member, None)
             return [e.ReleasePhone(event.member, answered_elsewhere=True)]
         if attempt.answered:
             return []  # a re-INVITE from the phone: nothing changes for the transfer
-        attempt.stamp("answered_ns", self._now_ns)
         self.chosen = event.member
         picked = e.TellFloor(floor.OfferPickedUp(self.ticket, event.member))
-        if self.rules.accept is e.Accept.PICK_UP:
-            return [picked, *self._take(attempt)]
-        self.state = TransferState.WHISPERING
-        attempt.state = AttemptState.WHISPER
-        attempt.deadline_ns = self._now_ns + self.rules.whisper_timeout_ms * MS
-        return [picked, e.Whisper(event.member)]
-
-    def _on_whisper_ended(self, event: e.WhisperEnded) -> list[TransferAction]:
-        attempt = self._live(event.member)
-        if attempt is not None and attempt.state is AttemptState.WHISPER:
-            self._await_key(attempt)
-        return []
-
-    def _await_key(self, attempt: Attempt) -> None:
-        attempt.state = AttemptState.KEY
-        attempt.stamp("whisper_ended_ns", self._now_ns)
-        attempt.deadline_ns = self._now_ns + self.rules.accept_timeout_ms * MS
-
-    def _on_key(self, event: e.PhoneKey) -> list[TransferAction]:
-        attempt = self._live(event.member)
-        if attempt is None or attempt.state not in (AttemptState.WHISPER, AttemptState.KEY):
-            return []
-        if event.digit == self.rules.accept_key:
-            return self._take(attempt)
-        if event.digit == self.rules.decline_key:
-            return self._lose(attempt, Outcome.DECLINED, 200, release=True)
-        if event.digit == self.rules.repeat_key:
-            attempt.state = AttemptState.WHISPER
-            attempt.deadline_ns = self._now_ns + self.rules.whisper_timeout_ms * MS
-            return [e.Whisper(event.member)]
-        return []
-
-    def _on_voicemail(self, event: e.VoicemailHeard) -> list[TransferAction]:
-        attempt = self._live(event.member)
-        if attempt is None or attempt.state is AttemptState.TAKEN:
-            return []
-        return self._lose(attempt, Outcome.VOICEMAIL, 200, release=True)
-
-    def _on_suspected(self, event: e.VoicemailSuspected) -> list[TransferAction]:
-        attempt = self._live(event.member)
-        if attempt is not None:
-            attempt.suspected = True
-        return []
+        progress = attempt.answer(self.rules, self._now_ns)
+        if progress is Progress.WHISPER:
+            self.state = TransferState.WHISPERING
+        return [picked, *self._follow(attempt, progress)]
 
     def _on_phone_gone(self, event: e.PhoneGone) -> list[TransferAction]:
-        attempt = self._live(event.member)
+        attempt = self.attempts.get(event.member)
         if attempt is None:
             return []
-        if event.member == self.chosen and self._unproven(attempt):
+        joining = self.state in (TransferState.JOINING, TransferState.CONNECTED)
+        if event.member == self.chosen and joining and attempt.unproven(self._now_ns):
             self.state, self._parting_status = TransferState.PARTING, event.sip_status
             return [e.SplitLegs()]
         if self.state is TransferState.PARTING:
             return []
         if self.state is TransferState.CONNECTED:
             return self._human_hung_up(attempt, event.sip_status)
-        if self.state is TransferState.REFERRING and event.sip_status < 300:
-            self._phone_left = True
-            return self._referred(attempt, 200) if self._caller_left else []
+        if self._referral is not None and event.sip_status < 300:
+            return self._obey(self._referral.receive_phone_gone())
         return self._lose(attempt, outcome_of(attempt, event.sip_status), event.sip_status)
 
     def _lose(
@@ -224,7 +186,7 @@ class Transfer:
         del self.attempts[attempt.member]
         if self.chosen == attempt.member:
             self.chosen = None
-        self._refer_deadline_ns, self._phone_left = None, False
+        self._referral = None
         resume = [e.PlayMusic()] if self.state in _CONNECTING else []
         ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
         self.state = TransferState.RINGING if ringing else TransferState.WAITING
@@ -236,12 +198,10 @@ class Transfer:
     # ------------------------------------------------------------ connecting
 
     def _take(self, attempt: Attempt) -> list[TransferAction]:
-        attempt.stamp("accepted_ns", self._now_ns)
-        attempt.state = AttemptState.TAKEN
-        attempt.deadline_ns = None
+        attempt.take(self._now_ns)
         if self.rules.connect is not e.Connect.BRIDGE:
             self.state = TransferState.REFERRING
-            self._refer_deadline_ns = self._now_ns + self.rules.refer_first_news_ms * MS
+            self._referral = Referral(self.rules, self._now_ns)
             return [e.SendRefer(attempt.member, self.rules.blind)]
         self.state = TransferState.JOINING
         return [e.JoinLegs(attempt.member)]
@@ -279,60 +239,64 @@ class Transfer:
         freed = e.TellFloor(floor.TalkEnded(attempt.member))
         return [ended, freed, e.PlayMusic(), *self._back("human_lost")]
 
-    def _unproven(self, attempt: Attempt) -> bool:
-        """Whether the two are being joined, or have just been, so that maybe nothing was heard."""
-        since_ns = attempt.times.connected_ns or self._now_ns
-        young = self._now_ns - since_ns < UNPROVEN_MS * MS
-        return young and self.state in (TransferState.JOINING, TransferState.CONNECTED)
+    # ------------------------------------------------------------ referring
 
     def _on_refer(self, event: e.ReferNews) -> list[TransferAction]:
-        if self.state is not TransferState.REFERRING or self.chosen is None:
+        referral = self._referral
+        if referral is None:
             return []
-        attempt = self.attempts[self.chosen]
-        if not event.final:
-            assert attempt.times.accepted_ns is not None
-            attempt.reports += 1
-            self._refer_deadline_ns = attempt.times.accepted_ns + self.rules.refer_ms * MS
-            return []
-        if event.sip_status < 300:
-            return self._referred(attempt, event.sip_status)
-        # after the first report it is the far end that says no, not the trunk to REFER
-        unknown = event.sip_status in REFER_UNKNOWN and not attempt.reports
-        refused = [e.ReferRefused(event.sip_status)] if unknown else []
-        if not self.rules.blind:
-            return [*refused, *self._bridge_instead()]
-        if unknown:
-            return [*refused, *self._dial_instead(attempt)]
-        return self._lose(attempt, outcome_of_status(event.sip_status), event.sip_status)
+        refused = [e.ReferRefused(event.sip_status)] if referral.is_refused(event) else []
+        lost = outcome_of_status(event.sip_status)
+        return [*refused, *self._obey(referral.receive_news(event), event.sip_status, lost)]
 
-    def _dial_instead(self, attempt: Attempt) -> list[TransferAction]:
-        """Ring the phone ourselves: the trunk knows no REFER."""
-        self.rules = dataclasses.replace(self.rules, connect=e.Connect.BRIDGE)
-        attempt.state = AttemptState.DIALING
-        attempt.times = e.AttemptTimes(self._now_ns)
-        self.chosen = self._refer_deadline_ns = None
-        self.state = TransferState.RINGING
-        return self._dial(attempt)
+    def _obey(
+        self, verdict: Verdict, sip_status: int = 200, lost: Outcome = Outcome.FAILED
+    ) -> list[TransferAction]:
+        """Do what a verdict demands; ``lost`` is the outcome where the phone was not reached."""
+        assert self.chosen is not None and self._referral is not None
+        attempt, referral = self.attempts[self.chosen], self._referral
+        match verdict:
+            case Verdict.OPEN:
+                return []
+            case Verdict.TAKEN_OVER:
+                return self._taken_over(attempt, referral, sip_status)
+            case Verdict.CALLER_LEFT:
+                return self._caller_left_us()
+            case Verdict.JOIN_INSTEAD:
+                return self._join_instead(attempt, referral)
+            case Verdict.DIAL_INSTEAD:
+                return self._dial_instead(attempt)
+            case Verdict.LOST:
+                return self._lose(attempt, lost, sip_status)
 
-    def _referred(self, attempt: Attempt, sip_status: int) -> list[TransferAction]:
+    def _taken_over(
+        self, attempt: Attempt, referral: Referral, sip_status: int
+    ) -> list[TransferAction]:
         """Carrier and phone talk to each other: nothing of the call is left with us."""
         told = self._connected(attempt)
         self.state = TransferState.OVER
         self.handed_over = True
-        self._refer_deadline_ns = None
+        self._referral = None
         ended = attempt.end(Outcome.CONNECTED, sip_status, self._now_ns)
         gone = e.TellFloor(floor.TalkEnded(attempt.member))
-        caller = [] if self._caller_left else [e.ReleaseCaller()]
-        phone = [] if self._phone_left else [e.ReleasePhone(attempt.member)]
+        caller = [] if referral.caller_left else [e.ReleaseCaller()]
+        phone = [] if referral.phone_left else [e.ReleasePhone(attempt.member)]
         return [*told, ended, *caller, *phone, gone]
 
-    def _bridge_instead(self) -> list[TransferAction]:
-        assert self.chosen is not None
-        self._refer_deadline_ns = None
-        if self._phone_left:
-            return self._lose(self.attempts[self.chosen], Outcome.FAILED, 200)
+    def _join_instead(self, attempt: Attempt, referral: Referral) -> list[TransferAction]:
+        """Let media join the legs: the person is still on the line."""
+        if referral.phone_left:
+            return self._lose(attempt, Outcome.FAILED, 200)
+        self._caller_left, self._referral = referral.caller_left, None
         self.state = TransferState.JOINING
-        return [e.JoinLegs(self.chosen)]
+        return [e.JoinLegs(attempt.member)]
+
+    def _dial_instead(self, attempt: Attempt) -> list[TransferAction]:
+        """Ring the phone ourselves: the trunk knows no REFER."""
+        self.rules = dataclasses.replace(self.rules, connect=e.Connect.BRIDGE)
+        self.chosen = self._referral = None
+        self.state = TransferState.RINGING
+        return self._dial(attempt)
 
     # ------------------------------------------------------------ ends
 
@@ -347,15 +311,8 @@ class Transfer:
         return [ended, told, e.EndCall()]
 
     def _on_caller_gone(self, event: e.CallerGone) -> list[TransferAction]:
-        if self.state is TransferState.REFERRING and self.chosen is not None:
-            attempt = self.attempts[self.chosen]
-            self._caller_left = True
-            if self._phone_left or (self.rules.blind and attempt.reports == 1):
-                return self._referred(attempt, 200)
-            if self.rules.blind:
-                return self._caller_left_us()
-            self._refer_deadline_ns = self._now_ns + self.rules.refer_grace_ms * MS
-            return []
+        if self._referral is not None:
+            return self._obey(self._referral.receive_caller_gone(self._now_ns))
         if self.state in (TransferState.JOINING, TransferState.PARTING) and self.chosen is not None:
             self._caller_left = True
             ask = [e.SplitLegs()] if self.state is TransferState.JOINING else []
@@ -391,27 +348,16 @@ class Transfer:
             actions.append(e.ReleasePhone(attempt.member))
             actions.append(attempt.end(outcome, 0, self._now_ns))
         self.attempts.clear()
-        self._refer_deadline_ns = None
+        self._referral = None
         return actions
 
     def _on_time(self, event: e.TimePassed) -> list[TransferAction]:
         actions: list[TransferAction] = []
-        if self._refer_deadline_ns is not None and self._now_ns >= self._refer_deadline_ns:
-            if self._caller_left:
-                return self._caller_left_us()
-            if self.rules.blind and self.chosen is not None:
-                return self._lose(self.attempts[self.chosen], Outcome.TIMED_OUT, 408)
-            actions += self._bridge_instead()
+        if self._referral is not None:
+            verdict = self._referral.receive_time(self._now_ns)
+            actions += self._obey(verdict, 408, Outcome.TIMED_OUT)
         for attempt in list(self.attempts.values()):
-            if attempt.deadline_ns is None or self._now_ns < attempt.deadline_ns:
-                continue
-            if attempt.state is AttemptState.WHISPER:
-                self._await_key(attempt)
-            elif attempt.state is AttemptState.KEY:
-                outcome = Outcome.VOICEMAIL if attempt.suspected else Outcome.TIMED_OUT
-                actions += self._lose(attempt, outcome, 200, release=True)
-            else:
-                actions += self._lose(attempt, Outcome.NO_ANSWER, 408, release=True)
+            actions += self._follow(attempt, attempt.receive_time(self.rules, self._now_ns))
         return actions
 
     def _when_over(self, event: e.TransferEvent) -> list[TransferAction]:
@@ -420,21 +366,18 @@ class Transfer:
             return [e.ReleasePhone(event.member)]
         return []
 
-    def _live(self, member: str) -> Attempt | None:
-        return self.attempts.get(member)
-
 
 _STEPS: dict[type, Callable[..., list[TransferAction]]] = {
     e.RingWanted: Transfer._on_ring,
     e.RingUnwanted: Transfer._on_unwanted,
     e.QueueGaveUp: Transfer._on_gave_up,
-    e.PhoneRings: Transfer._on_rings,
+    e.PhoneRings: Transfer._on_progress,
     e.PhoneAnswered: Transfer._on_answered,
     e.PhoneGone: Transfer._on_phone_gone,
-    e.PhoneKey: Transfer._on_key,
-    e.WhisperEnded: Transfer._on_whisper_ended,
-    e.VoicemailHeard: Transfer._on_voicemail,
-    e.VoicemailSuspected: Transfer._on_suspected,
+    e.PhoneKey: Transfer._on_progress,
+    e.WhisperEnded: Transfer._on_progress,
+    e.VoicemailHeard: Transfer._on_progress,
+    e.VoicemailSuspected: Transfer._on_progress,
     e.LegsJoined: Transfer._on_joined,
     e.JoinFailed: Transfer._on_join_failed,
     e.LegsSplit: Transfer._on_split,
