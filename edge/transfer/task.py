@@ -22,6 +22,7 @@ from edge.transfer import events as e
 from edge.transfer.attempt import MS
 from edge.transfer.audio import TransferAudio
 from edge.transfer.briefing import Briefing
+from edge.transfer.connecting import Connecting
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.order import CallerSide, Order, TransferEnd, TransferSurroundings
 from edge.transfer.phones import OUTSIDE, Phones
@@ -32,7 +33,7 @@ from edge.transfer.texts import announcement
 from edge.transfer.transfer import Transfer
 from edge.transfer.voicemail import Voicemail
 from edge.ua.messages import UaReferred
-from media import CordboardError, RemoteError
+from media import RemoteError
 from media.messages import SuspendConversation
 
 OUTSIDE_RING_MS = 45_000
@@ -81,6 +82,16 @@ class TransferTask:
         self._events: asyncio.Queue[_Posted | Fallback | TransferEnd] = asyncio.Queue()
         self.phones = Phones(order, around, self._briefing, self.post, self._send_on, first_attempt)
         self._talk = TalkChanges(self, around)
+        self._connecting = Connecting(
+            order.call_id,
+            caller,
+            self.phones,
+            self.audio,
+            self._briefing,
+            self.post,
+            self._talk.way_to,
+            lambda member: self.publish("connected", member),
+        )
         self._voicemail: Voicemail | None = None
         self._caller_gone = False
         self._end: TransferEnd | None = None
@@ -292,7 +303,7 @@ class TransferTask:
         self._number, self._fell_back = "", False
         member = transfer.chosen
         if member and transfer.state in (e.TransferState.JOINING, e.TransferState.CONNECTED):
-            self.spawn(self._join(member))
+            self.spawn(self._connecting.join(member))
         else:
             self.spawn(self.audio.hold(self._around.config.queues[queue].music))
 
@@ -305,18 +316,18 @@ class TransferTask:
                 music = self._around.config.queues[self.queue].music
                 self.spawn(self.audio.play_music(music))
             case e.DialPhone(member=member):
-                self.spawn(self._dial(member, queue or self.queue))
+                self.spawn(self._connecting.dial(member, queue or self.queue, self._number))
             case e.ReleasePhone(member=member, answered_elsewhere=elsewhere):
                 self.phones.release(member, elsewhere=elsewhere)
             case e.Whisper(member=member):
                 self.phones.listen_for_machine(member, queue or self.queue)
-                self.spawn(self._whisper(member))
+                self.spawn(self._connecting.whisper(member))
             case e.JoinLegs(member=member):
-                self.spawn(self._join(member))
+                self.spawn(self._connecting.join(member))
             case e.SplitLegs():
-                self.spawn(self._split())
+                self.spawn(self._connecting.split())
             case e.SendRefer():
-                self._refer(action)
+                self._connecting.refer(action, self._number)
             case e.ReferRefused():
                 self._around.refers.refuse(self.order.trunk, time.monotonic_ns())
             case e.ReleaseCaller():
@@ -341,47 +352,6 @@ class TransferTask:
             await self._around.agent.request(SuspendConversation(self.order.call_id), 1.0)
         except RemoteError as error:
             self._log.info("suspend_unheard", reason=str(error))
-
-    async def _dial(self, member: str, queue: str) -> None:
-        way = self._talk.way_to(member)
-        try:
-            await self.phones.dial(
-                member, queue, self._number, lambda: self._talk.way_to(member) is way is not None
-            )
-        except CordboardError as error:
-            self._log.error("phone_failed", member=member, reason=str(error))
-            self.post(e.PhoneGone(member, 500))
-
-    async def _whisper(self, member: str) -> None:
-        try:
-            stream = self.phones.stream(member)
-        except RemoteError:
-            return
-        if await self.audio.whisper(stream, self._briefing.whisper_text()):
-            self.post(e.WhisperEnded(member))
-
-    async def _join(self, member: str) -> None:
-        try:
-            await self.audio.join(self.phones.stream(member))
-        except RemoteError as error:
-            self._log.warning("join_failed", member=member, reason=str(error))
-            self.post(e.JoinFailed(str(error)))
-            return
-        self.post(e.LegsJoined())
-        self._caller.speak(self.phones.codec(member))
-        self.publish("connected", member)
-
-    async def _split(self) -> None:
-        self.post(e.LegsSplit(await self.audio.split()))
-
-    def _refer(self, wish: e.SendRefer) -> None:
-        try:
-            refer_to = self.phones.refer_to(wish, self._number)
-        except RemoteError as error:
-            self._log.warning("refer_failed", member=wish.member, reason=str(error))
-            self.post(e.ReferNews(error.sip_status, final=True))
-            return
-        self._caller.send_refer(refer_to)
 
     # ------------------------------------------------------------ record, small things
 
