@@ -1,18 +1,18 @@
 """Live one call: feed its state machine and carry out what it asks for (asyncio shell).
 
 One task per call. News are posted from the links' callbacks and taken in order; requests to media
-and agent run as children of the call's TaskGroup and post their answers. The record is opened
-before anything is asked of anybody and closed exactly once, whatever happens here.
+and agent run as children of the call's TaskGroup and post their answers. The record
+(:mod:`edge.call_record`) is opened before anything is asked of anybody and closed exactly once,
+whatever happens here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import statistics
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -38,22 +38,9 @@ from edge.call_events import (
     TimePassed,
 )
 from edge.call_parts import Leg
+from edge.call_record import CallRecord
 from edge.call_surroundings import CallerLeg, Surroundings
-from edge.client_messages import (
-    CallAnsweredNews,
-    CallEndedNews,
-    CallOfferedNews,
-    TurnEndedNews,
-)
-from edge.records.columns import (
-    Parties,
-    WallClock,
-    closing,
-    duration_ms,
-    opening,
-    stages,
-    turn_columns,
-)
+from edge.records.columns import Parties
 from edge.transfer.handover import Handover
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.routed import Routed
@@ -68,7 +55,6 @@ from media.messages import (
     EndConversation,
     PlayFile,
     StreamAllocated,
-    Turn,
 )
 from media.messages import StreamClosed as MediaStreamClosed
 
@@ -78,12 +64,6 @@ LET_GO_S = 5.0
 """For a destination's last words after a fault of ours."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Figures:
-    turns: list[Turn] = field(default_factory=list)
-    codec: str | None = None
 
 
 class CallTask:
@@ -108,27 +88,24 @@ class CallTask:
         on_stream: Callable[[int], None],
     ) -> None:
         self.call_id = call_id
-        self.parties = parties
         self.routed = routed
         self.agent = routed.agent or ""
         self.leg = leg
         self.call = Call(routed.timers or around.timers)
+        self.record = CallRecord(call_id, parties, routed, self.call, around)
         self.trunk_counted: str | None = None
         """Trunk on which this call takes a line."""
         self._audio: StreamAllocated | None = None
         self._around = around
         self._on_stream = on_stream
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._clock = WallClock.read()
-        self._figures = _Figures()
         self._group: asyncio.TaskGroup | None = None
-        self._log = log.bind(call_id=call_id, trunk=parties.trunk)
-        self._closed = False
         self.handover = Handover(self, around.transfers, self._spawn)
 
-    def backdate(self, age_ns: int) -> None:
-        """Have the record say that all of this was so long ago."""
-        self._clock = WallClock(self._clock.offset_ns - age_ns)
+    @property
+    def parties(self) -> Parties:
+        """Who calls whom."""
+        return self.record.parties
 
     @property
     def caller(self) -> Leg:
@@ -156,24 +133,11 @@ class CallTask:
     def note_dialog(self, confirmed: UaConfirmed) -> None:
         """Keep the dialog of a leg that we placed: its Call-ID was not known before."""
         self.leg.confirmed = confirmed
-        self.parties = replace(self.parties, sip_call_id=confirmed.sip_call_id)
-        columns = {"call_id": self.call_id, "sip_call_id": confirmed.sip_call_id}
-        self._around.records.put(columns)
+        self.record.note_sip_call_id(confirmed.sip_call_id)
 
     def post(self, event: Event) -> None:
         """Hand over news of the call; never waits."""
         self._events.put_nowait(event)
-
-    def add_turn(self, turn: Turn) -> None:
-        """Keep and publish one turn."""
-        confirmed_ns = self.call.times.confirmed_ns
-        if confirmed_ns is None or self._closed:
-            self._log.warning("turn_refused", number=turn.number)
-            return
-        self._figures.turns.append(turn)
-        columns = turn_columns(turn, confirmed_ns)
-        self._around.records.put({"call_id": self.call_id}, (columns,))
-        self._around.publish(TurnEndedNews(self.call_id, self.parties.sip_call_id, turn))
 
     async def run(self, invite: InviteArrived) -> None:
         """Live the call to its end; an error of ours ends this call only."""
@@ -181,17 +145,24 @@ class CallTask:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self._open_record(invite)
+                self._take_first(invite)
                 await self._live()
             self._give_back_late_ports()
         except Exception as error:  # the per-call task: this call ends, the others go on
             log.exception("call_crashed", error=repr(error))
             await self._let_go()
         finally:
-            self._close_record(
+            self.record.close(
                 self.call.termination
                 or Termination(Party.SYSTEM, 500, EndReason.INTERNAL_ERROR, "unclassified")
             )
+
+    def _take_first(self, invite: InviteArrived) -> None:
+        self.record.open(refused=invite.refusal is not None)
+        # a caller who cancels at once is gone before this task has begun: the INVITE still is first
+        waiting = [self._events.get_nowait() for _ in range(self._events.qsize())]
+        for event in (invite, *waiting):
+            self.post(event)
 
     async def _live(self) -> None:
         while self.call.state is not CallState.ENDED:
@@ -231,12 +202,12 @@ class CallTask:
             case do.Answer():
                 leg.send(self._answer())
             case do.Configure(stream, parameters):
-                self._figures.codec = parameters.codec
+                self.record.codec = parameters.codec
                 configure = ConfigureStream(stream, parameters, around.record)
                 self._spawn(self._ask_media(configure))
             case do.BeginConversation(at_ns):
                 self.routed.destination.answered(at_ns)
-                self._note_answer(at_ns)
+                self.record.note_answer(at_ns)
             case do.TellHeld(held):
                 self.routed.destination.held(held)
             case do.Apologize(stream):
@@ -261,7 +232,7 @@ class CallTask:
             case do.CloseLegStream(stream):
                 self._spawn(self._close_stream(stream))
             case do.CallOver(termination):
-                self._close_record(termination)
+                self.record.close(termination)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._group is not None
@@ -368,100 +339,3 @@ class CallTask:
             event = self._events.get_nowait()
             if isinstance(event, StreamReady):
                 self._around.media.send(CloseStream(event.stream))
-
-    # ------------------------------------------------------------ record, news, log
-
-    def _open_record(self, invite: InviteArrived) -> None:
-        parties = self.parties
-        times = self.call.times
-        times.offered_ns = time.monotonic_ns()
-        agent = None if invite.refusal is not None else self.routed.agent
-        columns = opening(self.call_id, parties, times, self._clock, agent)
-        columns |= {"rule": self.routed.rule, "direction": self.routed.direction}
-        self._around.records.put(columns)
-        log.info(
-            "call_offered",
-            sip_call_id=parties.sip_call_id,
-            source=parties.source,
-            agent=agent,
-            rule=self.routed.rule,
-            pii_caller=parties.caller,
-            pii_called=parties.called,
-        )
-        self._around.publish(
-            CallOfferedNews(self.call_id, parties.sip_call_id, parties.caller, parties.called)
-        )
-        # a caller who cancels at once is gone before this task has begun: the INVITE still is first
-        waiting = [self._events.get_nowait() for _ in range(self._events.qsize())]
-        for event in (invite, *waiting):
-            self.post(event)
-
-    def _note_answer(self, at_ns: int) -> None:
-        columns = stages(self.call_id, self.call.times, self._clock)
-        self._around.records.put(columns | {"codec": self._figures.codec})
-        times = self.call.times
-        log.info(
-            "call_answered",
-            agent=self.agent,
-            codec=self._figures.codec,
-            setup_ms=_between_ms(times.offered_ns, times.confirmed_ns),
-        )
-        self._around.publish(
-            CallAnsweredNews(self.call_id, self.parties.sip_call_id, self.agent, at_ns)
-        )
-
-    def _close_record(self, termination: Termination) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        times, quality = self.call.times, self.call.quality
-        if times.ended_ns is None:
-            times.ended_ns = time.monotonic_ns()
-        columns = closing(self.call_id, times, self._clock, termination, quality)
-        columns["codec"] = self._figures.codec
-        confirmed_ns = times.confirmed_ns or times.ended_ns
-        turns = tuple(turn_columns(each, confirmed_ns) for each in self._figures.turns)
-        self._around.records.put(columns, turns)
-        self._log_end(termination)
-        self._around.publish(
-            CallEndedNews(
-                self.call_id,
-                self.parties.sip_call_id,
-                str(termination.who),
-                termination.sip_status,
-                str(termination.reason),
-                termination.cause,
-                duration_ms(times),
-                quality.mos if quality else None,
-                quality.recording if quality else None,
-                quality.loss_ratio if quality else None,
-                quality.jitter_ms if quality else None,
-                quality.send_lateness_p99_ms if quality else None,
-            )
-        )
-
-    def _log_end(self, termination: Termination) -> None:
-        times, quality = self.call.times, self.call.quality
-        turns = self._figures.turns
-        responses = [each.response_ms for each in turns if each.response_ms is not None]
-        self._log.info(
-            "call_ended",
-            ended_by=str(termination.who),
-            sip_status=termination.sip_status,
-            reason=str(termination.reason),
-            cause=termination.cause,
-            ringing_after_ms=_between_ms(times.offered_ns, times.ringing_ns),
-            answered_after_ms=_between_ms(times.offered_ns, times.answered_ns),
-            confirmed_after_ms=_between_ms(times.offered_ns, times.confirmed_ns),
-            duration_ms=duration_ms(times),
-            turns=len(turns),
-            response_ms_median=statistics.median(responses) if responses else None,
-            response_ms_max=max(responses) if responses else None,
-            mos=quality.mos if quality else None,
-            loss_ratio=quality.loss_ratio if quality else None,
-            jitter_ms=quality.jitter_ms if quality else None,
-        )
-
-
-def _between_ms(start_ns: int | None, end_ns: int | None) -> int | None:
-    return None if start_ns is None or end_ns is None else (end_ns - start_ns) // 1_000_000

@@ -132,7 +132,7 @@ class PeerNews:
                 self._on_change()
             case Turn(call_id=call_id):
                 if (call := self._book.calls.get(call_id)) is not None:
-                    call.add_turn(message)
+                    call.record.add_turn(message)
             case HangupRequested(call_id=call_id, reason=reason):
                 if (call := self._book.calls.get(call_id)) is not None:
                     who, why = _HANGUP_REASONS.get(reason, (Party.AGENT, EndReason.AGENT_HANGUP))

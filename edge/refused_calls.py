@@ -106,7 +106,7 @@ class RefusedCalls:
         leg = CallerLeg(0, lambda message: None, None)
         call_id = new_call_id(time.time_ns() - age_ns)
         task = self._book.start(call_id, parties, leg, Routed(Chain(())), InviteArrived(verdict))
-        task.backdate(age_ns)
+        task.record.backdate(age_ns)
         # after the task has begun, whose first event is the INVITE
         asyncio.get_running_loop().call_soon(task.post, Disconnected(False, verdict.sip_status))
 

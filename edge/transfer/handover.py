@@ -56,9 +56,12 @@ class Handed(Protocol):
     """The call's task, as a handover sees it."""
 
     call_id: CallId
-    parties: Parties
     leg: CallerLeg
     routed: Routed
+
+    @property
+    def parties(self) -> Parties:
+        """Who calls whom."""
 
     @property
     def audio_port(self) -> tuple[str, int] | None:
