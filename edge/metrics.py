@@ -40,98 +40,65 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._offered = Counter(
-            "cordboard_calls_offered", "Calls that came.", registry=self.registry
-        )
-        self._ended = Counter(
-            "cordboard_calls_ended",
-            "Calls that ended, by who ended them and why.",
-            ("ended_by", "reason", "sip_status"),
-            registry=self.registry,
-        )
-        self._durations = self._histogram(
-            "call_duration_seconds", "ACK to end of answered calls.", DURATION_BUCKETS_S
-        )
-        self._mos = self._histogram("call_mos", "Listening quality, ITU-T G.107.", MOS_BUCKETS)
-        self._loss = self._histogram(
-            "call_loss_ratio", "Share of the caller's packets that were lost.", LOSS_BUCKETS
-        )
-        self._jitter = self._histogram(
-            "call_jitter_seconds", "Interarrival jitter, RFC 3550, at the end.", JITTER_BUCKETS_S
-        )
-        self._lateness = self._histogram(
-            "call_send_lateness_seconds",
-            "99th percentile per call of how late its packets left.",
-            LATENESS_BUCKETS_S,
-        )
-        self._turns = Counter(
-            "cordboard_turns", "Things said.", ("speaker", "source"), registry=self.registry
-        )
-        self._response = self._histogram(
-            "turn_response_seconds",
-            "Last audible packet of the caller to the first packet of what was said to it; "
-            "fillers have their own source and do not stop the answer's clock.",
-            RESPONSE_BUCKETS_S,
-            "source",
-        )
-        self._parts = {
-            field: self._histogram(
-                f"turn_{field.removesuffix('_ms')}_seconds",
-                f"From the {text}.",
-                RESPONSE_BUCKETS_S,
-                "source",
-            )
-            for field, text in _PARTS.items()
-        }
-        self._barge_in = self._histogram(
-            "turn_barge_in_seconds",
-            "First audible packet of an interruption to our last packet.",
-            BARGE_IN_BUCKETS_S,
-        )
-        self._interrupted = Counter(
-            "cordboard_turns_interrupted",
-            "Things said that the caller cut short.",
-            registry=self.registry,
-        )
-        self._cut_offs = Counter(
-            "cordboard_turn_cut_offs",
-            "Turns taken for over although the caller went on within a second.",
-            registry=self.registry,
-        )
-        self._wasted = Counter(
-            "cordboard_turn_wasted_provisional_seconds",
-            "Work on answers that were thrown away because the caller went on.",
-            registry=self.registry,
-        )
-        self._transfers = Counter(
-            "cordboard_transfers",
-            "Transfers to people that ended, by how.",
-            ("queue", "result"),
-            registry=self.registry,
-        )
-        self._attempts = Counter(
-            "cordboard_transfer_attempts",
-            "Attempts to reach a person.",
-            ("queue",),
-            registry=self.registry,
-        )
+        self._calls = _CallFigures(self.registry)
+        self._turns = _TurnFigures(self.registry)
+        self._transfers = _TransferFigures(self.registry)
 
     def receive(self, news: Message) -> None:
         """Count a piece of news."""
         match news:
             case CallOfferedNews():
-                self._offered.inc()
+                self._calls.begin()
             case CallEndedNews():
-                self._end(news)
+                self._calls.end(news)
             case TurnEndedNews(turn=turn):
-                self._count(turn)
-            case TransferEndedNews(queue=queue, result=result, attempts=attempts):
-                self._transfers.labels(queue, result).inc()
-                self._attempts.labels(queue).inc(attempts)
+                self._turns.count(turn)
+            case TransferEndedNews():
+                self._transfers.count(news)
             case _:
                 pass
 
-    def _end(self, news: CallEndedNews) -> None:
+
+class _CallFigures:
+    """How many calls, how long, and how they sounded."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._offered = Counter("cordboard_calls_offered", "Calls that came.", registry=registry)
+        self._ended = Counter(
+            "cordboard_calls_ended",
+            "Calls that ended, by who ended them and why.",
+            ("ended_by", "reason", "sip_status"),
+            registry=registry,
+        )
+        self._durations = _histogram(
+            registry, "call_duration_seconds", "ACK to end of answered calls.", DURATION_BUCKETS_S
+        )
+        self._mos = _histogram(registry, "call_mos", "Listening quality, ITU-T G.107.", MOS_BUCKETS)
+        self._loss = _histogram(
+            registry,
+            "call_loss_ratio",
+            "Share of the caller's packets that were lost.",
+            LOSS_BUCKETS,
+        )
+        self._jitter = _histogram(
+            registry,
+            "call_jitter_seconds",
+            "Interarrival jitter, RFC 3550, at the end.",
+            JITTER_BUCKETS_S,
+        )
+        self._lateness = _histogram(
+            registry,
+            "call_send_lateness_seconds",
+            "99th percentile per call of how late its packets left.",
+            LATENESS_BUCKETS_S,
+        )
+
+    def begin(self) -> None:
+        """Count a call that came."""
+        self._offered.inc()
+
+    def end(self, news: CallEndedNews) -> None:
+        """Count a call that is over."""
         self._ended.labels(news.ended_by, news.reason, str(news.sip_status)).inc()
         if news.duration_ms:
             self._durations.observe(news.duration_ms / 1_000)
@@ -144,7 +111,56 @@ class Metrics:
         if news.send_lateness_p99_ms is not None:
             self._lateness.observe(news.send_lateness_p99_ms / 1_000)
 
-    def _count(self, turn: Turn) -> None:
+
+class _TurnFigures:
+    """What was said, how fast, and what it cost."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._turns = Counter(
+            "cordboard_turns", "Things said.", ("speaker", "source"), registry=registry
+        )
+        self._response = _histogram(
+            registry,
+            "turn_response_seconds",
+            "Last audible packet of the caller to the first packet of what was said to it; "
+            "fillers have their own source and do not stop the answer's clock.",
+            RESPONSE_BUCKETS_S,
+            "source",
+        )
+        self._parts = {
+            field: _histogram(
+                registry,
+                f"turn_{field.removesuffix('_ms')}_seconds",
+                f"From the {text}.",
+                RESPONSE_BUCKETS_S,
+                "source",
+            )
+            for field, text in _PARTS.items()
+        }
+        self._barge_in = _histogram(
+            registry,
+            "turn_barge_in_seconds",
+            "First audible packet of an interruption to our last packet.",
+            BARGE_IN_BUCKETS_S,
+        )
+        self._interrupted = Counter(
+            "cordboard_turns_interrupted",
+            "Things said that the caller cut short.",
+            registry=registry,
+        )
+        self._cut_offs = Counter(
+            "cordboard_turn_cut_offs",
+            "Turns taken for over although the caller went on within a second.",
+            registry=registry,
+        )
+        self._wasted = Counter(
+            "cordboard_turn_wasted_provisional_seconds",
+            "Work on answers that were thrown away because the caller went on.",
+            registry=registry,
+        )
+
+    def count(self, turn: Turn) -> None:
+        """Count something that was said."""
         self._turns.labels(str(turn.speaker), turn.source).inc()
         self._interrupted.inc(turn.interrupted)
         if turn.barge_in_ms is not None:
@@ -161,10 +177,34 @@ class Metrics:
             if value is not None and turn.source != "filler":
                 histogram.labels(turn.source).observe(value / 1_000)
 
-    def _histogram(
-        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
-    ) -> Histogram:
-        return Histogram(f"cordboard_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+class _TransferFigures:
+    """How people were reached."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._transfers = Counter(
+            "cordboard_transfers",
+            "Transfers to people that ended, by how.",
+            ("queue", "result"),
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "cordboard_transfer_attempts",
+            "Attempts to reach a person.",
+            ("queue",),
+            registry=registry,
+        )
+
+    def count(self, news: TransferEndedNews) -> None:
+        """Count a transfer that is over."""
+        self._transfers.labels(news.queue, news.result).inc()
+        self._attempts.labels(news.queue).inc(news.attempts)
+
+
+def _histogram(
+    registry: CollectorRegistry, name: str, text: str, buckets: tuple[float, ...], *labels: str
+) -> Histogram:
+    return Histogram(f"cordboard_{name}", text, labels, buckets=buckets, registry=registry)
 
 
 def answer_ms(turn: Turn) -> float | None:
