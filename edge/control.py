@@ -98,22 +98,8 @@ class Control:
         self._clients = Clients(self.status, self._hang_up_by_operator, self._drain)
         self._media = self._peer("media", MediaStatusRequest())
         self._agent = self._peer("agent", AgentStatusRequest())
-        self._clients.relay(TuneTurns, self._agent.request)
-        metrics = Metrics()
-        self._clients.observe(metrics.receive)
-        self._page = MetricsPage(
-            config.metrics,
-            metrics,
-            lambda: ask_all(self.status, self._media, self._agent, self._transfers.desk.serve),
-        )
-        placing = trunk_workers(config) + people_workers(config)
-        self._workers = Workers(
-            Pool(1, config.limits.calls, placing, fronted=is_fronted(config)),
-            worker_settings(config),
-            on_message=lambda key, message: self._worker_news.receive(key, message),
-            on_down=lambda key, reason: self._worker_news.worker_lost(key, reason),
-            on_change=self._on_change,
-        )
+        self._page = self._serve_metrics()
+        self._workers = self._make_workers(config)
         self._front = FrontLine(
             config,
             self._workers.pool,
@@ -131,33 +117,11 @@ class Control:
             self._records,
             self._clients.publish,
         )
-        self._clients.relay(QueueStatusRequest, self._transfers.desk.serve)
-        self._clients.relay(ChangeDuty, self._transfers.desk.serve)
-        around = Surroundings(
-            media=self._media,
-            agent=self._agent,
-            records=self._records,
-            publish=self._clients.publish,
-            retry_after_s=self._retry_after_s,
-            record=config.media.record,
-            timers=timers(config),
-            transfers=self._transfers,
-        )
-        self._book = CallBook(around, self._count_off)
+        self._book = CallBook(self._surroundings(config), self._count_off)
         self._peer_news = PeerNews(
             self._book, self._admission, self._outbound, self._transfers.wire, self._on_change
         )
-        self._trunks = TrunkBoard(
-            config,
-            plan,
-            media=self._media,
-            agent=self._agent,
-            legs=self._outbound,
-            send=self._workers.send_to_place,
-            domain=self._workers.domain,
-            retry_after_s=self._retry_after_s,
-            queue_desk=lambda call_id, queue, variables: StraightToQueue(queue),
-        )
+        self._trunks = self._make_trunks(config, plan)
         self._front.servers = lambda: self._trunks.routing.recognition.servers
         self._worker_news = WorkerNews(
             self._book,
@@ -174,8 +138,7 @@ class Control:
         self._dialling = Dialling(
             self._trunks, self._outbound, self._start_dialled, self._admission.why_closed
         )
-        for kind in (TrunksRequest, ProbeTrunk, PlaceCall, ReloadConfig, ChangeTalk):
-            self._clients.relay(kind, self._serve)
+        self._take_requests()
         self._go_by(self._trunks.routing)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -315,6 +278,58 @@ class Control:
         return self._book.start(call_id, parties, leg, routed, InviteArrived())
 
     # ------------------------------------------------------------ seams
+
+    def _serve_metrics(self) -> MetricsPage:
+        metrics = Metrics()
+        self._clients.observe(metrics.receive)
+        return MetricsPage(
+            self._config.metrics,
+            metrics,
+            lambda: ask_all(self.status, self._media, self._agent, self._transfers.desk.serve),
+        )
+
+    def _make_workers(self, config: Config) -> Workers:
+        placing = trunk_workers(config) + people_workers(config)
+        return Workers(
+            Pool(1, config.limits.calls, placing, fronted=is_fronted(config)),
+            worker_settings(config),
+            on_message=lambda key, message: self._worker_news.receive(key, message),
+            on_down=lambda key, reason: self._worker_news.worker_lost(key, reason),
+            on_change=self._on_change,
+        )
+
+    def _surroundings(self, config: Config) -> Surroundings:
+        return Surroundings(
+            media=self._media,
+            agent=self._agent,
+            records=self._records,
+            publish=self._clients.publish,
+            retry_after_s=self._retry_after_s,
+            record=config.media.record,
+            timers=timers(config),
+            transfers=self._transfers,
+        )
+
+    def _make_trunks(self, config: Config, plan: DialPlan) -> TrunkBoard:
+        return TrunkBoard(
+            config,
+            plan,
+            media=self._media,
+            agent=self._agent,
+            legs=self._outbound,
+            send=self._workers.send_to_place,
+            domain=self._workers.domain,
+            retry_after_s=self._retry_after_s,
+            queue_desk=lambda call_id, queue, variables: StraightToQueue(queue),
+        )
+
+    def _take_requests(self) -> None:
+        """Say who answers what clients ask."""
+        self._clients.relay(TuneTurns, self._agent.request)
+        for asked in (QueueStatusRequest, ChangeDuty):
+            self._clients.relay(asked, self._transfers.desk.serve)
+        for kind in (TrunksRequest, ProbeTrunk, PlaceCall, ReloadConfig, ChangeTalk):
+            self._clients.relay(kind, self._serve)
 
     def _count_off(self, call: CallTask) -> None:
         if call.trunk_counted is not None:
