@@ -18,6 +18,7 @@ from media.jitter import HeardFrame
 from media.joining import split
 from media.latch import Source
 from media.lateness import Lateness
+from media.leg_quality import leg_quality
 from media.machine import MachineEar
 from media.messages import StreamParameters, StreamQuality
 from media.outbound import Outbound
@@ -25,7 +26,6 @@ from media.pacing import Pacer
 from media.parameters import check_parameters
 from media.playout import ClipEvent
 from media.ports import PortPair
-from media.quality import mos, rating
 from media.recording import AGENT, CALLER, Recording, RecordingWriter, Tapes
 from media.rtcp import RtcpSession, Sent
 from media.srtp import SrtpError, SrtpReplayError, SrtpSession
@@ -191,34 +191,12 @@ class Stream:
 
     def quality(self) -> StreamQuality:
         """Return the figures of both directions so far."""
-        receptions = self.inbound.receptions
-        received = sum(each.received for each in receptions)
-        expected = sum(each.expected for each in receptions)
-        lost = sum(each.lost for each in receptions)
-        jitter = self.inbound.jitter
-        unheard = min(1.0, (lost + jitter.late) / expected) if expected else 0.0
-        round_trip = self._rtcp.round_trip_ms if self._rtcp is not None else None
-        delay_ms = (round_trip or 0.0) / 2 + jitter.delay.spread_ms + 20
-        return StreamQuality(
-            packets_received=received,
-            packets_sent=self.outbound.packets,
-            packets_lost=lost,
-            loss_ratio=round(lost / expected, 5) if expected else 0.0,
-            packets_late=jitter.late,
-            packets_duplicate=sum(e.duplicates for e in receptions) + self.inbound.replayed,
-            packets_foreign=self.inbound.latch.foreign,
-            packets_malformed=self.inbound.malformed + (self._rtcp.malformed if self._rtcp else 0),
-            packets_unauthentic=self.inbound.unauthentic,
+        return leg_quality(
+            self.inbound,
+            self.outbound,
+            self._rtcp,
+            self._lateness,
             srtp_suite=self.parameters.srtp_suite if self.parameters else None,
-            jitter_ms=round(receptions[-1].jitter_ms, 2) if receptions else 0.0,
-            jitter_max_ms=round(max((each.jitter_max_ms for each in receptions), default=0.0), 2),
-            concealed_ms=jitter.concealed_samples // 8,
-            remote_loss_ratio=self._rtcp.remote_loss_ratio if self._rtcp is not None else 0.0,
-            round_trip_ms=round_trip,
-            mos=round(mos(rating(unheard, delay_ms)), 2) if received else None,
-            send_lateness_p99_ms=self._lateness.percentile_ms(99),
-            first_packet_ns=self.inbound.first_packet_ns,
-            last_packet_ns=self.inbound.last_packet_ns,
             recording=self.tapes.path,
         )
 
