@@ -1,4 +1,4 @@
-"""Carry out what edge and agent ask of the media process, and tell them what happens."""
+"""Carry out what edge and agent ask of the media process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import structlog
 
 from media import CordboardError, RemoteError, messages
 from media.config.model import MediaConfig
-from media.jitter import HeardFrame
 from media.joining import join, split
 from media.lateness import Lateness
 from media.legs import Leg, Totals, UnknownStreamError
@@ -22,12 +21,13 @@ from media.link import Link
 from media.machine import MachineEar
 from media.messages import Message
 from media.pacing import Pacer
-from media.playout import ClipEvent, ClipStage, PlayoutPosition
+from media.playout import PlayoutPosition
 from media.ports import PortPair, PortPool, PortsExhaustedError, local_address
 from media.recording import Recording, RecordingWriter
 from media.sounds import Sounds
 from media.srtp_keys import new_secret
 from media.stream import Stream
+from media.stream_news import StreamNews
 from media.wire import AudioFrame, AudioKind
 
 ORPHAN_S = 2.0
@@ -51,6 +51,7 @@ class Bridge:
         self._writer = writer
         self._ports = PortPool(config.port_min, config.port_max, config.drain_s * 1_000_000_000)
         self._legs: dict[int, Leg] = {}
+        self._news = StreamNews(self._legs)
         self._numbers = itertools.count(1)
         self._lateness = Lateness()
         self._totals = Totals()
@@ -185,7 +186,7 @@ class Bridge:
             message.leg,
             pair,
             self._pacer,
-            self,
+            self._news,
             jitter_max_ms=self._config.jitter_max_ms,
             timeout_ns=self._config.rtp_timeout_s * 1_000_000_000,
             lateness=self._lateness,
@@ -344,62 +345,3 @@ class Bridge:
     def _cleared(self, leg: Leg, position: PlayoutPosition) -> Message:
         at = (position.clip, position.position_samples, time.monotonic_ns())
         return messages.PlaybackCleared(leg.stream.number, *at)
-
-    # ------------------------------------------------------------ what streams tell
-
-    def stream_heard(self, stream: Stream, frame: HeardFrame) -> None:
-        """Send the far end's audio to whoever is attached."""
-        leg = self._legs.get(stream.number)
-        if leg is None or not leg.agents:
-            return
-        audio = AudioFrame(
-            AudioKind.CALLER,
-            stream.number,
-            0,
-            frame.position_samples,
-            frame.wire_ns,
-            frame.samples,
-            frame.concealed,
-        )
-        for agent in leg.agents:
-            agent.send_audio(audio)
-
-    def stream_pressed(self, stream: Stream, digit: str, at_ns: int) -> None:
-        """Tell edge and agent of a key press."""
-        leg = self._legs.get(stream.number)
-        if leg is not None:
-            for link in {leg.owner, *leg.agents}:
-                link.send(messages.DtmfReceived(stream.number, digit, at_ns))
-
-    def stream_clip(self, stream: Stream, event: ClipEvent, sent_ns: int) -> None:
-        """Tell whoever plays the clip that it began or ended."""
-        leg = self._legs.get(stream.number)
-        if leg is None:
-            return
-        owner = leg.clip_owners.get(event.clip)
-        if event.stage is ClipStage.FINISHED:
-            leg.clip_owners.pop(event.clip, None)
-        if owner is not None:
-            kind = (
-                messages.ClipStarted if event.stage is ClipStage.STARTED else messages.ClipFinished
-            )
-            owner.send(kind(stream.number, event.clip, sent_ns))
-
-    def stream_voice(self, stream: Stream, sent_ns: int) -> None:
-        """Tell edge that the joined leg is heard from now on."""
-        leg = self._legs.get(stream.number)
-        if leg is not None:
-            leg.owner.send(messages.VoiceStarted(stream.number, sent_ns))
-
-    def stream_silent(self, stream: Stream, silent_ns: int) -> None:
-        """Tell edge that nothing comes."""
-        leg = self._legs.get(stream.number)
-        if leg is not None:
-            log.warning("rtp_lost", call_id=leg.call_id, leg=leg.leg, silent_ms=silent_ns // 10**6)
-            leg.owner.send(messages.RtpTimedOut(stream.number, silent_ns // 1_000_000))
-
-    def stream_failed(self, stream: Stream, reason: str) -> None:
-        """Tell edge that the stream is over by a fault of ours."""
-        leg = self._legs.get(stream.number)
-        if leg is not None:
-            leg.owner.send(messages.StreamFailed(stream.number, reason))
