@@ -39,6 +39,7 @@ class Terminal:
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,
+            preexec_fn=_heed_interrupts,
         )
         asyncio.get_running_loop().add_reader(self._ours, self._read)
         return self
@@ -60,3 +61,7 @@ class Terminal:
 
     def _read(self) -> None:
         self.text += os.read(self._ours, 65_536).decode(errors="replace")
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores them
