@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from edge.call_events import EndReason
 from edge.call_surroundings import Asked
 from edge.trunks.destination import DestinationError, Line
 from media import RemoteError
-from media.link import LinkClosedError, RequestFailedError
+from media.link import LinkClosedError, NoAnswerError, RequestFailedError
 from media.messages import (
     CallAnswered,
     CallDigit,
@@ -42,23 +44,31 @@ class Conversation:
         self._variables = variables
         self._call_id = CallId("")
         self._begun = False
+        self._starting: asyncio.Timeout | None = None
+        """Of a persona that is not ready yet: reached when the call is over before it is."""
 
     async def prepare(self, line: Line) -> None:
         """Have the persona get ready.
 
         Raises:
-            DestinationError: 503 while the process is down or full, else 480.
+            DestinationError: 503 while the process is down or full, else 480; also 480 once the
+                call is over.
         """
         self._call_id = line.call_id
         self._begun = True
         request = StartConversation(line.call_id, line.stream, self._persona, self._variables)
         try:
-            await self._agent.request(request, START_TIMEOUT_S)
+            async with asyncio.timeout(None) as self._starting:
+                await self._agent.request(request, START_TIMEOUT_S)
+        except (TimeoutError, NoAnswerError) as error:
+            raise _refused("the call was over before it was ready", 480) from error
         except RequestFailedError as error:
             status = 503 if error.sip_status == 503 else 480
             raise _refused(str(error), status) from error
         except LinkClosedError as error:
             raise _refused(str(error), 503) from error
+        finally:
+            self._starting = None
 
     def answered(self, at_ns: int) -> None:
         """Have it greet."""
@@ -85,6 +95,8 @@ class Conversation:
             await self._agent.request(EndConversation(self._call_id, reason), END_TIMEOUT_S)
         except RemoteError as error:
             log.info("conversation_end_unheard", reason=str(error))
+        if self._starting is not None:
+            self._starting.reschedule(asyncio.get_running_loop().time())
 
 
 def _refused(reason: str, status: int) -> DestinationError:

@@ -267,6 +267,9 @@ async def test_cancel_while_ringing(rig: Rig) -> None:
     assert (over.sip_status, over.reason) == (487, "caller_cancelled")
     assert rig.told("UaAnswer") == []
     assert rig.media.open_streams == set()
+    async with asyncio.timeout(2):  # nor a task that waits for an answer which never comes
+        while any("CallTask" in repr(each.get_coro()) for each in asyncio.all_tasks()):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_conversation_that_does_not_get_ready(rig: Rig) -> None:
