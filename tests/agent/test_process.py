@@ -200,7 +200,11 @@ async def test_lost_media_ends_conversations_and_says_so(tmp_path: Path) -> None
         made.media.links[0].close()
         await made.until(lambda: any(isinstance(e, ConversationFailed) for e in made.received))
         await made.until(lambda: len(made.media.links) == 2)
+        failed = [each for each in made.received if isinstance(each, ConversationFailed)]
+        assert failed == [ConversationFailed(CallId("c1"), "media is gone")]
         await made.start("c2", 8)
+        assert AttachStream(8) in made.media.messages
+        assert (await made.status()).conversations == 1
 
 
 async def test_a_fault_in_one_call_leaves_the_others(tmp_path: Path) -> None:

@@ -112,11 +112,22 @@ def test_rejected_writes_are_told_until_the_file_is_moved(
 ) -> None:
     """The next start still says that rejected writes wait; moving the file away ends that."""
     monkeypatch.setattr(writing, "RETRY_INTERVAL_S", 0.05)
-    rejected = tmp_path / "records.rejected"
-    rejected.write_text("{}\n")
-    writer = RecordWriter(f"sqlite:///{tmp_path}/calls.db", tmp_path / "records.spool")
+    url, rejected = f"sqlite:///{tmp_path}/calls.db", tmp_path / "records.rejected"
+    before = RecordWriter(url, tmp_path / "records.spool")
+    before.start()
+    before.put(row("large", duration_ms=2**70))
+    before.stop()
+    reader = RecordReader(url)
+    writer = RecordWriter(url, tmp_path / "records.spool")
     writer.start()
-    wait_until(lambda: writer.failing)
-    rejected.unlink()
-    wait_until(lambda: not writer.failing)
-    writer.stop()
+    try:
+        wait_until(lambda: writer.failing)
+        writer.put(row("good"))
+        wait_until(lambda: reader.recent(1))
+        assert writer.failing, "a write that succeeds does not hide the rejected one"
+        rejected.unlink()
+        wait_until(lambda: not writer.failing)
+        assert not rejected.exists()
+    finally:
+        writer.stop()
+        reader.close()

@@ -197,25 +197,40 @@ def test_described_stream_round_trips() -> None:
     assert parameters.direction is Direction.RECVONLY
 
 
-def _use(text: str) -> None:
+def _check_every_use(text: str) -> None:
+    """Use a description in every way: it is refused, or what comes of it is sound."""
     with contextlib.suppress(SdpError):
         described = parse(text)
-        check_offer(described, ("PCMU", "PCMA"))
+        codec = check_offer(described, ("PCMU", "PCMA"))
+        assert codec in described.audio().encodings().values()
     with contextlib.suppress(SdpError):
-        agreed(_sdp(), text)
+        parameters = agreed(_sdp(), text)
+        assert parameters.codec in ("PCMU", "PCMA")
+        assert 0 < parameters.remote_port < 65_536 and 0 < parameters.remote_rtcp_port < 65_536
+        assert 0 <= parameters.payload_type < 128 and parameters.ptime_ms in range(10, 70, 10)
     with contextlib.suppress(SdpError):
-        rewrite(text, LOCAL, None)
+        _check_points_at_media(rewrite(text, LOCAL, None))
     with contextlib.suppress(SdpError):
-        rewrite(PJSUA, LOCAL, parse(text))
+        _check_points_at_media(rewrite(PJSUA, LOCAL, parse(text)))
     with contextlib.suppress(SdpError):
-        decline(text)
+        declined = decline(text).split("\r\n")
+        assert [line for line in declined if line.startswith("c=")] == ["c=IN IP4 0.0.0.0"]
+        assert all(line.split()[1] == "0" for line in declined if line.startswith("m="))
+
+
+def _check_points_at_media(text: str) -> None:
+    used = [each for each in parse(text).media if each.port]
+    assert [(each.kind, each.address, each.port) for each in used] in (
+        [],  # no audio, or a declined one
+        [("audio", LOCAL.address, LOCAL.port)],
+    )
 
 
 @given(st.text(max_size=400))
 def test_any_text_raises_only_sdp_error(text: str) -> None:
-    """Arbitrary text never raises anything but SdpError."""
-    _use(text)
-    _use("v=0\r\n" + text)
+    """Arbitrary text never raises anything but SdpError, and nothing unsound is made of it."""
+    _check_every_use(text)
+    _check_every_use("v=0\r\n" + text)
 
 
 @given(
@@ -231,7 +246,7 @@ def test_mutated_descriptions_raise_only_sdp_error(data: st.DataObject, text: st
     lines = "".join(letters).split("\r\n")
     if data.draw(st.booleans()):
         del lines[data.draw(st.integers(0, len(lines) - 1))]
-    _use("\r\n".join(lines))
+    _check_every_use("\r\n".join(lines))
 
 
 def test_enormous_description_is_refused() -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.sdp import LocalAudio, SdpError, agreed, check_offer, parse, rewrite
-from edge.sdp_crypto import LocalSrtp, parse_crypto, take_offer
+from edge.sdp_crypto import SUITES, LocalSrtp, parse_crypto, take_offer
 from edge.ua.keying import Keying
 from edge.ua.shown import shown
 from media.config.trunks import Srtp
-from media.srtp_keys import derive_key
+from media.srtp_keys import KEY_OCTETS, derive_key
 
 pytestmark = pytest.mark.unit
 
@@ -76,11 +76,25 @@ def test_broken_lines_are_488(value: str) -> None:
     assert raised.value.sip_status == 488
 
 
-@given(st.text(max_size=200))
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.builds(
+            "{} {} inline:{}{}".format,
+            st.integers(-1, 10**10),
+            st.sampled_from([*SUITES, "F8_128_HMAC_SHA1_80"]),
+            st.binary(min_size=29, max_size=31).map(lambda key: base64.b64encode(key).decode()),
+            st.one_of(st.just(""), st.text(max_size=20), st.sampled_from(["|2^20", "|1:1", " X"])),
+        ),
+    )
+)
 def test_nothing_but_an_sdp_error_is_raised(value: str) -> None:
-    """Whatever stands in the attribute."""
+    """Whatever stands in the attribute: a line that is taken has a key that fits its suite."""
     with contextlib.suppress(SdpError):
-        parse_crypto(value)
+        taken = parse_crypto(value)
+        if taken is not None:
+            assert taken.suite in SUITES and taken.tag >= 0
+            assert len(base64.b64decode(taken.key, validate=True)) == KEY_OCTETS[taken.suite]
 
 
 @pytest.mark.parametrize(

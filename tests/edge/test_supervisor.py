@@ -84,8 +84,12 @@ async def test_a_child_that_cannot_be_started_is_tried_again(
     stop = asyncio.Event()
     running = asyncio.create_task(Supervisor((child(tmp_path, "media"),)).run(stop))
     await until(lambda: len(lives(tmp_path)) == 1, 10)
+    assert refusals == [], "both were met before the child came to life"
+    ((pid, _),) = lives(tmp_path)
+    assert alive(int(pid))
     stop.set()
     await asyncio.wait_for(running, 10)
+    assert (tmp_path / "lives.end").read_text("utf-8").split() == ["media"]
 
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:

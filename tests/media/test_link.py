@@ -79,8 +79,10 @@ def caller_frame(position: int) -> AudioFrame:
 async def test_both_ends_learn_who_the_other_is() -> None:
     """The Hello names role and process."""
     async with pair() as (a, b):
-        await until(lambda: a.link is not None and a.link.peer_role == "media")
-        await until(lambda: b.link is not None and b.link.peer_role == "edge")
+        assert a.link is not None and b.link is not None
+        await until(lambda: a.link.peer_role and b.link.peer_role)
+        assert (a.link.peer_role, b.link.peer_role) == ("media", "edge")
+        assert a.link.peer_pid == b.link.peer_pid == os.getpid()
 
 
 async def test_a_request_gets_its_own_reply() -> None:
@@ -147,11 +149,14 @@ async def test_an_unknown_message_is_refused_and_the_link_stays() -> None:
 async def test_bytes_that_are_no_frames_close_the_link() -> None:
     """A stream that lost its framing cannot be trusted again."""
     left, right = socket.socketpair()
-    peer = Peer()
-    await peer.open(left, "edge")
-    right.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    await until(lambda: peer.closed)
-    right.close()
+    with right:
+        peer = Peer()
+        link = await peer.open(left, "edge")
+        right.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: peer.closed)
+        assert len(peer.closed) == 1 and peer.messages == []
+        with pytest.raises(LinkClosedError):
+            await link.request(CloseStream(1))
 
 
 async def test_a_fault_while_serving_one_message_is_answered_and_the_link_stays() -> None:

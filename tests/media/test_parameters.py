@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from media.outbound import Outbound
 from media.parameters import BadParametersError, check_parameters
 from tests.media.bridge_process import parameters_for
 
@@ -37,6 +38,13 @@ def test_what_cannot_be_carried_is_488(changes: dict[str, object]) -> None:
 @pytest.mark.parametrize("ptime_ms", [10, 20, 30, 60])
 def test_what_can_be_carried_is_taken(ptime_ms: int) -> None:
     """IPv4 on either family, IPv6 on its own."""
-    check_parameters(parameters_for(4_000, ptime_ms=ptime_ms), socket.AF_INET)
-    check_parameters(parameters_for(4_000, host="2001:db8::1"), socket.AF_INET6)
-    check_parameters(parameters_for(4_000), socket.AF_INET6)
+    for family, host in (
+        (socket.AF_INET, "127.0.0.1"),
+        (socket.AF_INET6, "2001:db8::1"),
+        (socket.AF_INET6, "127.0.0.1"),
+    ):
+        parameters = parameters_for(4_000, ptime_ms=ptime_ms, host=host)
+        check_parameters(parameters, family)
+        outbound = Outbound(1, 2, 3)
+        outbound.configure(parameters)
+        assert outbound.packet_samples == ptime_ms * 8

@@ -69,10 +69,18 @@ def test_remote_loss_is_taken_from_reports_about_us() -> None:
     assert one.round_trip_ms is None
 
 
-@given(st.binary(max_size=200))
-def test_garbage_is_counted_or_ignored(datagram: bytes) -> None:
-    """Random octets never raise."""
-    session().receive(datagram, S)
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_garbage_is_counted_or_ignored(garbage: bytes, kept: int) -> None:
+    """Random octets never raise, nor those behind a torn report; what is counted says nothing."""
+    torn = session(2).report(Sent(1, 1, 1), Reception(1), S)[:kept]
+    for datagram in (garbage, torn + garbage):
+        one = session()
+        one.receive(datagram, S)
+        if len(datagram) < 4 or datagram[0] >> 6 != 2:
+            assert one.malformed == 1
+        assert one.malformed in (0, 1)
+        if one.malformed:
+            assert (one.round_trip_ms, one.remote_loss_ratio, one.remote_bye) == (None, 0, False)
 
 
 def test_truncated_report_is_counted() -> None:
