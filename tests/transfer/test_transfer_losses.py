@@ -171,6 +171,9 @@ async def test_the_callers_worker_dies_while_they_talk(rig: Rig) -> None:
     caller, ann = await connected(rig)
     rig.kill_worker(0)
     await until(lambda: caller.dialog.ended_ns and ann.last.ended_ns, 5, rig.log)
-    await rig.recorded(caller.call_id, "connected")
+    (attempt,) = await rig.recorded(caller.call_id, "connected")
+    assert attempt["member"] == "ann"
+    await until(lambda: rig.events("call_ended"), 6, rig.log)
+    assert rig.events("call_ended")[-1]["reason"] == "worker_lost"
     await rig.wait_ready()
     await rig.level()

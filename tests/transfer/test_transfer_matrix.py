@@ -33,7 +33,7 @@ async def accept(phone: Phone, caller: Caller) -> None:
     await until(lambda: phone.last.hears(caller.dialog.phone.tone), 3, caller.rig.log)
 
 
-async def back(caller: Caller, reason: str) -> None:
+async def expect_back(caller: Caller, reason: str) -> None:
     """Prove that the AI has the caller again, and was told why."""
     agent = caller.rig.agent
     await until(lambda: agent.heard(ResumeConversation), 8, caller.rig.log)
@@ -131,8 +131,10 @@ async def test_hanging_up_in_the_whisper(rig: Rig, ann: Phone, bob: Phone) -> No
     await whispered(ann, rig)
     ann.last.hang_up()
     await accept(bob, caller)
+    assert caller.dialog.heard(caller.decided_ns) <= {"ai", "music", "bob"}
     caller.dialog.hang_up()
-    await rig.recorded(caller.call_id, "agent_hung_up_in_whisper", "connected")
+    attempts = await rig.recorded(caller.call_id, "agent_hung_up_in_whisper", "connected")
+    assert [each["member"] for each in attempts] == ["ann", "bob"]
 
 
 async def test_the_decline_key(rig: Rig, ann: Phone, bob: Phone) -> None:
@@ -143,8 +145,10 @@ async def test_the_decline_key(rig: Rig, ann: Phone, bob: Phone) -> None:
     ann.last.press("2")
     await accept(bob, caller)
     await until(lambda: ann.last.ended_ns, 3, rig.log)
+    assert caller.dialog.heard(caller.decided_ns) <= {"ai", "music", "bob"}
     caller.dialog.hang_up()
-    await rig.recorded(caller.call_id, "declined", "connected")
+    attempts = await rig.recorded(caller.call_id, "declined", "connected")
+    assert [each["member"] for each in attempts] == ["ann", "bob"]
 
 
 async def test_the_repeat_key(rig: Rig, ann: Phone) -> None:
@@ -165,6 +169,9 @@ async def test_a_key_by_sip_info(rig: Rig, ann: Phone) -> None:
     await whispered(ann, rig)
     ann.last.press("1", info=True)
     await caller.hears("ann")
+    caller.dialog.hang_up()
+    (attempt,) = await rig.recorded(caller.call_id, "connected")
+    assert attempt["member"] == "ann" and attempt["accepted_ms"] is not None
 
 
 async def test_no_key_is_no_acceptance(rig: Rig, ann: Phone, bob: Phone) -> None:
@@ -397,7 +404,7 @@ async def test_nobody_is_there(rig: Rig) -> None:
     """The caller is back with the AI within a second; the conversation is the same one."""
     caller = await rig.caller()
     caller.ask("empty")
-    await back(caller, "nobody_here")
+    await expect_back(caller, "nobody_here")
     assert (time.monotonic_ns() - caller.decided_ns) / MS < 1_000
     assert len(rig.agent.heard(StartConversation)) == 1
     assert len(rig.agent.heard(SuspendConversation)) == 1
@@ -409,7 +416,7 @@ async def test_an_unknown_queue_gives_the_caller_back(rig: Rig) -> None:
     """The AI that asks for a queue that does not exist is told that nobody is there."""
     caller = await rig.caller()
     caller.ask("sales")
-    await back(caller, "nobody_here")
+    await expect_back(caller, "nobody_here")
 
 
 async def test_nobody_answers(rig: Rig, ann: Phone, bob: Phone) -> None:
@@ -417,7 +424,7 @@ async def test_nobody_answers(rig: Rig, ann: Phone, bob: Phone) -> None:
     ann.behaviour = bob.behaviour = Behaviour(486)
     caller = await rig.caller()
     caller.ask()
-    await back(caller, "no_answer")
+    await expect_back(caller, "no_answer")
     await rig.recorded(caller.call_id, "busy", "busy")
     ended = [each for each in rig.news if isinstance(each, TransferEndedNews)]
     assert [(each.result, each.reason) for each in ended] == [("returned", "no_answer")]
@@ -428,7 +435,7 @@ async def test_a_second_try_after_coming_back(rig: Rig, ann: Phone, bob: Phone) 
     ann.behaviour = bob.behaviour = Behaviour(486)
     caller = await rig.caller()
     caller.ask()
-    await back(caller, "no_answer")
+    await expect_back(caller, "no_answer")
     ann.behaviour = Behaviour()
     caller.ask()
     await accept(ann, caller)
@@ -443,8 +450,10 @@ async def test_back_to_the_ai_after_the_talk(rig: Rig, ann: Phone) -> None:
     caller.ask("back")
     await accept(ann, caller)
     ann.last.hang_up()
-    await back(caller, "human_finished")
-    await rig.recorded(caller.call_id, "connected")
+    await expect_back(caller, "human_finished")
+    assert caller.dialog.up
+    (attempt,) = await rig.recorded(caller.call_id, "connected")
+    assert attempt["member"] == "ann"
 
 
 async def test_two_transfers_for_one_call(rig: Rig, ann: Phone, bob: Phone) -> None:

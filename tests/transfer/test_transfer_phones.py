@@ -121,7 +121,8 @@ async def test_baresip_as_a_phone(rig: Rig) -> None:
         await until(heard, 6, lambda: baresip.log() + rig.log())
         baresip.command("hangup")
         await until(lambda: caller.dialog.ended_ns, 4, lambda: baresip.log() + rig.log())
-        await rig.recorded(caller.call_id, "connected")
+        (attempt,) = await rig.recorded(caller.call_id, "connected")
+        assert attempt["member"] == "baresip" and attempt["accepted_ms"] is not None
     finally:
         await baresip.stop()
 

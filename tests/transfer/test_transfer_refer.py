@@ -31,6 +31,11 @@ EARLY = (
     sipp.reply_kept("202 Accepted"),
 )
 """The first NOTIFY is quicker than the 202."""
+BUSY_THEN_TAKEN = (
+    *(REFER, sipp.reply("202 Accepted"), sipp.notify(2, BUSY)),
+    *(REFER, sipp.reply("202 Accepted"), sipp.notify(3, OK), BYE),
+)
+"""The first person is busy, the second has the caller."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,7 +81,7 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 async def referred(
     rig: Rig, ann: Phone, *steps: str, address: str = "127.0.0.2"
-) -> tuple[sipp.Sipp, str]:
+) -> tuple[sipp.Sipp, CallId]:
     """Have a carrier call, transfer its caller, and accept; return the carrier and the call."""
     carrier, call_id = await asked(rig, "support", *steps, address=address)
     await until(lambda: ann.dialogs and ann.last.up and ann.last.heard(), 6, rig.log)
@@ -108,6 +113,18 @@ async def speak(phone: Phone) -> None:
     """Let the key go and be heard for a moment: who hangs up unheard has not been connected."""
     await until(lambda: phone.last.rtp.released_ns, 3)
     await asyncio.sleep(0.5)
+
+
+async def expect_bridged(rig: Rig, phone: Phone, carrier: sipp.Sipp, call_id: CallId) -> None:
+    """Expect that the two are joined here, and that the call ends when the person hangs up."""
+    joined = lambda: [e for e in rig.news if getattr(e, "what", "") == "connected"]  # noqa: E731
+    await until(joined, 5, rig.log)
+    await speak(phone)
+    phone.last.hang_up()
+    await carrier.done()
+    assert (await ended(rig, call_id))["reason"] == "human_hangup"
+    (attempt,) = await rig.recorded(call_id, "connected")
+    assert attempt["accepted_ms"] is not None
 
 
 async def ended(rig: Rig, call_id: str) -> dict[str, Any]:
@@ -152,7 +169,7 @@ async def test_a_carrier_that_takes_the_call_over(
     carrier, call_id = await referred(rig, ann, *steps)
     await carrier.done()
     assert (await ended(rig, call_id))["reason"] == "transferred"
-    await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
+    await rig.recorded(call_id, "connected")
     await until(lambda: ann.last.ended_ns, 2, rig.log)
     assert rig.events("transfer_ended")[-1]["result"] == "handed_over"
     await rig.level()
@@ -192,15 +209,7 @@ async def test_a_carrier_that_does_not_take_the_call_over(
     """The person is still there: the two are joined here, and the outcome is connected."""
     carrier, call_id = await referred(rig, ann, *steps, BYE)
     await until(lambda: rig.events("transfer_started"), 1)
-    joined = lambda: [  # noqa: E731
-        each for each in rig.news if getattr(each, "what", "") == "connected"
-    ]
-    await until(joined, 5, rig.log)
-    await speak(ann)
-    ann.last.hang_up()
-    await carrier.done()
-    assert (await ended(rig, call_id))["reason"] == "human_hangup"
-    await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
+    await expect_bridged(rig, ann, carrier, call_id)
     await rig.level()
 
 
@@ -209,21 +218,15 @@ async def test_a_refusal_is_remembered(rig: Rig, ann: Phone) -> None:
     for steps in ((REFER, sipp.reply("405 Method Not Allowed"), BYE), (BYE,)):
         rig.news.clear()
         carrier, call_id = await referred(rig, ann, *steps, address="127.0.0.3")
-        await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5)
-        await speak(ann)
-        ann.last.hang_up()
-        await carrier.done()
-        await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
+        await expect_bridged(rig, ann, carrier, call_id)
+        assert ("REFER sip:" in carrier.trouble()) is (REFER in steps)
 
 
 async def test_a_trunk_that_is_not_known_to_take_refer(rig: Rig, ann: Phone) -> None:
     """``auto`` is the bridge."""
     carrier, call_id = await referred(rig, ann, BYE, address="127.0.0.4")
-    await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5)
-    await speak(ann)
-    ann.last.hang_up()
-    await carrier.done()
-    await rig.recorded(call_id, "connected")  # type: ignore[arg-type]
+    await expect_bridged(rig, ann, carrier, call_id)
+    assert "REFER sip:" not in carrier.trouble()
 
 
 async def test_a_carrier_that_wants_a_password(rig: Rig, ann: Phone) -> None:
@@ -239,7 +242,7 @@ async def test_a_carrier_that_wants_a_password(rig: Rig, ann: Phone) -> None:
     carrier, call_id = await referred(rig, ann, *steps, address="127.0.0.5")
     await carrier.done()
     assert (await ended(rig, call_id))["reason"] == "transferred"
-    await rig.recorded(CallId(call_id), "connected")
+    await rig.recorded(call_id, "connected")
     lines = carrier.trouble().splitlines()
     (value,) = [x for x in lines if x.lower().startswith("authorization:")]
     (given,) = parse_credentials(value.partition(":")[2].strip())
@@ -258,11 +261,7 @@ async def test_a_carrier_that_takes_no_password(rig: Rig, ann: Phone) -> None:
     carrier, call_id = await referred(
         rig, ann, REFER, again, REFER, again, BYE, address="127.0.0.5"
     )
-    await until(lambda: any(getattr(e, "what", "") == "connected" for e in rig.news), 5, rig.log)
-    await speak(ann)
-    ann.last.hang_up()
-    await carrier.done()
-    await rig.recorded(CallId(call_id), "connected")
+    await expect_bridged(rig, ann, carrier, call_id)
 
 
 @pytest.mark.parametrize(
@@ -342,18 +341,7 @@ async def test_the_trunks_own_policy(rig: Rig) -> None:
 
 async def test_the_queues_fallback_after_a_blind_refer(rig: Rig, ann: Phone) -> None:
     """486 from outside, and the people of the fallback are rung by us; their trunk refers."""
-    carrier, call_id = await asked(
-        rig,
-        "spare",
-        REFER,
-        sipp.reply("202 Accepted"),
-        sipp.notify(2, BUSY),
-        REFER,
-        sipp.reply("202 Accepted"),
-        sipp.notify(3, OK),
-        BYE,
-        address="127.0.0.6",
-    )
+    carrier, call_id = await asked(rig, "spare", *BUSY_THEN_TAKEN)
     await carrier.done()
     await rig.recorded(call_id, "busy", "connected")
     assert not ann.dialogs
@@ -361,17 +349,7 @@ async def test_the_queues_fallback_after_a_blind_refer(rig: Rig, ann: Phone) -> 
 
 async def test_people_one_after_the_other_by_blind_refer(rig: Rig, ann: Phone, bob: Phone) -> None:
     """No phone is rung by us; the carrier is asked for the second when the first is busy."""
-    carrier, call_id = await asked(
-        rig,
-        "two",
-        REFER,
-        sipp.reply("202 Accepted"),
-        sipp.notify(2, BUSY),
-        REFER,
-        sipp.reply("202 Accepted"),
-        sipp.notify(3, OK),
-        BYE,
-    )
+    carrier, call_id = await asked(rig, "two", *BUSY_THEN_TAKEN)
     await carrier.done()
     attempts = await rig.recorded(call_id, "busy", "connected")
     assert [each["member"] for each in attempts] == ["ann", "bob"]
@@ -390,10 +368,12 @@ async def test_a_trunk_that_knows_no_refer(rig: Rig, cleo: Phone) -> None:
     await asyncio.sleep(0.5)  # who hangs up unheard has not been connected
     cleo.last.hang_up()
     await carrier.done()
-    await rig.recorded(call_id, "connected")
+    (attempt,) = await rig.recorded(call_id, "connected")
+    assert attempt["member"] == "outside" and refer_to(carrier) == f"<{cleo.uri}>"
     carrier, call_id = await asked(rig, "ours", BYE, address="127.0.0.7")
     await until(lambda: len(cleo.dialogs) == 2 and cleo.last.up, 5, rig.log)
     await asyncio.sleep(0.3)
     cleo.last.hang_up()
     await carrier.done()
     await rig.recorded(call_id, "connected")
+    assert "REFER sip:" not in carrier.trouble()

@@ -136,12 +136,14 @@ async def test_the_caller_hangs_up_on_a_registered_phone(rig: Rig, tmp_path: Pat
         caller.ask("desk")
         await phone.said("ncoming call from", 8)
         caller.dialog.hang_up()
-        await rig.recorded(caller.call_id, "caller_left")
+        (attempt,) = await rig.recorded(caller.call_id, "caller_left")
+        assert attempt["member"] == "desk" and attempt["answered_ms"] is None
         await rig.level()
     async with registered(rig, tmp_path) as phone:
         caller = await put_through(rig, phone, "desk")
         caller.dialog.hang_up()
-        await rig.recorded(caller.call_id, "connected")
+        (attempt,) = await rig.recorded(caller.call_id, "connected")
+        assert attempt["member"] == "desk"
         await rig.level()
 
 
@@ -165,7 +167,8 @@ async def test_the_next_phone_is_rung_at_once_where_one_is_not_registered(
     async with registered(rig, tmp_path) as phone:
         caller = await put_through(rig, phone, "both")
         caller.dialog.hang_up()
-        await rig.recorded(caller.call_id, "no_answer", "connected")
+        gone, desk = await rig.recorded(caller.call_id, "no_answer", "connected")
+        assert (gone["member"], gone["sip_status"], desk["member"]) == ("gone", 480, "desk")
 
 
 async def state(rig: Rig, name: str) -> str:

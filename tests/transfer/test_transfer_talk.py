@@ -51,7 +51,7 @@ async def accept(rig: Rig, phone: Phone) -> None:
     phone.last.press("1")
 
 
-async def heard(rig: Rig, **who: tuple[Phone | Caller, set[str]]) -> None:
+async def expect_heard(rig: Rig, **who: tuple[Phone | Caller, set[str]]) -> None:
     """Wait until each hears exactly those who are named."""
     for name, (ear, tones) in who.items():
         dialog = ear.dialog if isinstance(ear, Caller) else ear.last
@@ -69,16 +69,16 @@ async def test_three_way(rig: Rig, ann: Phone, bob: Phone) -> None:
     keys_ns = ann.last.press_all("*3")
     await until(lambda: bob.dialogs and "whisper" in bob.last.heard(), 6, rig.log)
     assert caller.dialog.heard(keys_ns) == {"ann"} and not caller.dialog.rtp.keys_heard
-    await heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
     bob.last.press("1")
-    await heard(
+    await expect_heard(
         rig,
         caller=(caller, {"ann", "bob"}),
         ann=(ann, {"caller", "bob"}),
         bob=(bob, {"caller", "ann"}),
     )
     bob.last.hang_up()
-    await heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
     assert caller.dialog.up
     caller.dialog.hang_up()
     attempts = await rig.recorded(caller.call_id, "connected", "connected")
@@ -92,14 +92,14 @@ async def test_a_consultation_that_is_cancelled(rig: Rig, ann: Phone, bob: Phone
     """*2: music for the caller, ann and bob talk alone; *0: bob is released, the two are back."""
     caller = await talk(rig, ann)
     keys_ns = ann.last.press_all("*2")
-    await heard(rig, caller=(caller, {"music"}), ann=(ann, set()))
+    await expect_heard(rig, caller=(caller, {"music"}), ann=(ann, set()))
     await accept(rig, bob)
-    await heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}), bob=(bob, {"ann"}))
+    await expect_heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}), bob=(bob, {"ann"}))
     assert caller.dialog.heard(keys_ns) <= {"ann", "music"}
     assert bob.last.heard() <= {"whisper", "ann"}
     for digit in "*0":  # as phones do that send their keys by SIP INFO
         ann.last.press(digit, info=True)
-    await heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
     await until(lambda: bob.last.ended_ns, 3, rig.log)
     assert caller.dialog.heard() <= {"ai", "music", "ann"}
 
@@ -109,11 +109,12 @@ async def test_a_consultation_that_becomes_three_way(rig: Rig, ann: Phone, bob: 
     caller = await talk(rig, ann)
     ann.last.press_all("*2")
     await accept(rig, bob)
-    await heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}))
+    await expect_heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}))
     ann.last.press_all("*3")
-    await heard(rig, caller=(caller, {"ann", "bob"}), bob=(bob, {"caller", "ann"}))
+    await expect_heard(rig, caller=(caller, {"ann", "bob"}), bob=(bob, {"caller", "ann"}))
     ann.last.press_all("*2")
-    await heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}), bob=(bob, {"ann"}))
+    await expect_heard(rig, caller=(caller, {"music"}), ann=(ann, {"bob"}), bob=(bob, {"ann"}))
+    assert caller.dialog.up and not caller.dialog.rtp.keys_heard
 
 
 @pytest.mark.parametrize("how", ["*1", "hang up"])
@@ -122,13 +123,13 @@ async def test_a_consultation_that_is_completed(rig: Rig, ann: Phone, bob: Phone
     caller = await talk(rig, ann)
     ann.last.press_all("*2")
     await accept(rig, bob)
-    await heard(rig, ann=(ann, {"bob"}))
+    await expect_heard(rig, ann=(ann, {"bob"}))
     if how == "*1":
         ann.last.press_all("*1")
         await until(lambda: ann.last.ended_ns, 3, rig.log)
     else:
         ann.last.hang_up()
-    await heard(rig, caller=(caller, {"bob"}), bob=(bob, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"bob"}), bob=(bob, {"caller"}))
     bob.last.hang_up()
     await until(lambda: caller.dialog.ended_ns, 3, rig.log)
     attempts = await rig.recorded(caller.call_id, "connected", "connected")
@@ -142,9 +143,9 @@ async def test_ann_leaves_while_bob_rings(rig: Rig, ann: Phone, bob: Phone) -> N
     ann.last.press_all("*3")
     await until(lambda: bob.dialogs, 4, rig.log)
     ann.last.hang_up()
-    await heard(rig, caller=(caller, {"music"}))
+    await expect_heard(rig, caller=(caller, {"music"}))
     await accept(rig, bob)
-    await heard(rig, caller=(caller, {"bob"}), bob=(bob, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"bob"}), bob=(bob, {"caller"}))
 
 
 async def test_nobody_joins(rig: Rig, ann: Phone, bob: Phone, cleo: Phone) -> None:
@@ -155,7 +156,7 @@ async def test_nobody_joins(rig: Rig, ann: Phone, bob: Phone, cleo: Phone) -> No
     ann.last.press_all("*2")
     await until(lambda: rig.agent.spoken, 6, rig.log)
     assert rig.agent.spoken[0].text.startswith("Nobody can join you")
-    await heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"ann"}), ann=(ann, {"caller"}))
     caller.dialog.hang_up()
     attempts = await rig.recorded(caller.call_id, "busy", "busy", "connected")
     assert attempts[2]["member"] == "ann"
@@ -167,7 +168,7 @@ async def test_the_caller_leaves_three(rig: Rig, ann: Phone, bob: Phone, keys: s
     caller = await talk(rig, ann)
     ann.last.press_all(keys)
     await accept(rig, bob)
-    await heard(rig, bob=(bob, {"ann"} if keys == "*2" else {"caller", "ann"}))
+    await expect_heard(rig, bob=(bob, {"ann"} if keys == "*2" else {"caller", "ann"}))
     gone_ns = time.monotonic_ns()
     caller.dialog.hang_up()
     await until(lambda: ann.last.ended_ns and bob.last.ended_ns, 3, rig.log)
@@ -183,7 +184,8 @@ async def test_the_caller_leaves_while_bob_rings(rig: Rig, ann: Phone, bob: Phon
     await until(lambda: bob.dialogs, 4, rig.log)
     caller.dialog.hang_up()
     await until(lambda: bob.last.cancelled_ns and ann.last.ended_ns, 3, rig.log)
-    await rig.recorded(caller.call_id, "connected")
+    (attempt,) = await rig.recorded(caller.call_id, "connected")
+    assert attempt["member"] == "ann"
 
 
 async def test_an_operator(rig: Rig, ann: Phone, bob: Phone, cleo: Phone) -> None:
@@ -205,8 +207,8 @@ async def test_an_operator(rig: Rig, ann: Phone, bob: Phone, cleo: Phone) -> Non
     assert status == 1 and '"zoe" sits in no queue' in text
     assert (await command("three-way", caller.call_id, "cleo"))[0] == 0
     await accept(rig, cleo)
-    await heard(rig, caller=(caller, {"ann", "cleo"}), cleo=(cleo, {"caller", "ann"}))
+    await expect_heard(rig, caller=(caller, {"ann", "cleo"}), cleo=(cleo, {"caller", "ann"}))
     assert not bob.dialogs
     assert (await command("complete", caller.call_id))[0] == 0
-    await heard(rig, caller=(caller, {"cleo"}), cleo=(cleo, {"caller"}))
+    await expect_heard(rig, caller=(caller, {"cleo"}), cleo=(cleo, {"caller"}))
     assert ann.last.ended_ns

@@ -89,7 +89,9 @@ async def test_a_mailbox_that_talks(rig: Rig, ann: Phone, bob: Phone) -> None:
     caller = await rig.caller()
     caller.ask("short")
     await reached(rig, caller, bob)
-    await rig.recorded(caller.call_id, "voicemail", "connected")
+    assert "ann" not in caller.dialog.heard()
+    attempts = await rig.recorded(caller.call_id, "voicemail", "connected")
+    assert [each["member"] for each in attempts] == ["ann", "bob"]
 
 
 async def test_a_person_who_says_hello(rig: Rig, ann: Phone) -> None:
@@ -113,4 +115,5 @@ async def test_a_person_who_says_nothing(rig: Rig, ann: Phone, bob: Phone) -> No
     caller = await rig.caller()
     caller.ask("short")
     await reached(rig, caller, bob)
-    await rig.recorded(caller.call_id, "timed_out", "connected")
+    attempts = await rig.recorded(caller.call_id, "timed_out", "connected")
+    assert [each["member"] for each in attempts] == ["ann", "bob"]
