@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             for row in rows:
                 outcome: Outcome | None = None
                 try:
-                    outcome = matrix.run(row)
+                    outcome = matrix.check(row)
                 except AssertionError as error:
                     failed += 1
                     if not chosen.table:

@@ -73,7 +73,7 @@ class ChangingCall:
         self.rtp.target = ("127.0.0.1", int(port[1]))
         return answer
 
-    def prove_both_ways(self) -> None:
+    def check_both_ways(self) -> None:
         """Hear each tone at its other end, in our codec, within two seconds of the answer."""
         asked_ns = time.monotonic_ns()
         while self.rtp.payload_type not in self.rtp.kinds_since(asked_ns):
@@ -89,26 +89,26 @@ class ChangingCall:
         kinds = self.rtp.kinds_since(since_ns)
         assert kinds == {self.rtp.payload_type}, f"payload types {kinds}"
 
-    def prove_held(self) -> None:
+    def check_held(self) -> None:
         """Hear nothing while on hold."""
         time.sleep(SETTLE_S)
         since_ns = time.monotonic_ns()
         time.sleep(0.1)
         assert not self.rtp.packets_since(since_ns), "audio is sent to a caller on hold"
 
-    def change(self, number: int) -> None:
+    def check_change(self, number: int) -> None:
         """Make the ``number``-th change and prove the audio after it."""
         if number % 2 == 0:
             direction = "sendonly" if number % 4 == 0 else "inactive"
             answer = self.invite(direction)
             expected = "recvonly" if direction == "sendonly" else "inactive"
             assert f"a={expected}" in answer.body
-            self.prove_held()
+            self.check_held()
         self.rtp.payload_type = 8 - self.rtp.payload_type
         if number % 3 == 0:
             self.rtp.move()
         self.invite()
-        self.prove_both_ways()
+        self.check_both_ways()
 
     def hang_up(self) -> None:
         """End the call; its record must say so."""

@@ -62,8 +62,8 @@ class Matrix:
             self._patient[row.name] = thread
             thread.start()
 
-    def run(self, row: Row) -> Outcome:
-        """Run one row.
+    def check(self, row: Row) -> Outcome:
+        """Run one row and check how it went.
 
         Raises:
             AssertionError: it did not go as written.

@@ -20,9 +20,9 @@ def test_audio_survives_100_changes(tmp_path: Path) -> None:
     call = ChangingCall(tmp_path, (31_040, 31_043), play_s=240)
     try:
         call.invite()
-        call.prove_both_ways()
+        call.check_both_ways()
         for number in range(100):
-            call.change(number)
+            call.check_change(number)
         call.hang_up()
     finally:
         call.close()

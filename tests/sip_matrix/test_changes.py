@@ -14,9 +14,9 @@ def test_audio_survives_hold_codec_and_port_changes(tmp_path: Path) -> None:
     call = ChangingCall(tmp_path, (31_040, 31_043), play_s=40)
     try:
         call.invite()
-        call.prove_both_ways()
+        call.check_both_ways()
         for number in range(10):
-            call.change(number)
+            call.check_change(number)
         call.hang_up()
     finally:
         call.close()

@@ -81,7 +81,7 @@ def test_kamailio_hands_calls_over_with_the_shipped_configuration(
         assert process.poll() is None, (tmp_path / "log").read_text()
         matrix = Matrix(tmp_path, f"127.0.0.1:{KAMAILIO_PORT}")
         for name in ("uac_basic", "uac_hold_sendonly", "uac_late_offer", "uac_bye_from_us"):
-            matrix.run(next(row for row in ROWS if row.name == name))
+            matrix.check(next(row for row in ROWS if row.name == name))
         matrix.close()
     finally:
         process.terminate()

@@ -34,7 +34,7 @@ def test_three_times_the_load_hurts_no_call_in_progress(tmp_path: Path) -> None:
     call = ChangingCall(tmp_path, (31_048, 31_049), play_s=30, more=CARRIER)
     try:
         call.invite()
-        call.prove_both_ways()
+        call.check_both_ways()
         began_ns = time.monotonic_ns()
         scenario = ROOT / "sip-configs" / "sipp" / "uac_overload.xml"
         command = [program, call.service.target, "-sf", str(scenario), "-r", str(RATE)]
@@ -47,7 +47,7 @@ def test_three_times_the_load_hurts_no_call_in_progress(tmp_path: Path) -> None:
             output = sipp.stdout.read().decode() if sipp.stdout else ""
         assert sipp.returncode == 0, output[-2_000:]
         packets = call.rtp.packets_since(began_ns)
-        call.prove_both_ways()
+        call.check_both_ways()
         call.hang_up()
         ends = Counter(each["sip_status"] for each in call.service.records())
     finally:

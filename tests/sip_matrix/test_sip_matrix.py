@@ -25,7 +25,7 @@ def matrix(
 @pytest.mark.parametrize("matrix_row", ROWS, ids=lambda row: row.name)
 def test_scenario(matrix: Matrix, matrix_row: Row) -> None:
     """The scenario goes as written."""
-    matrix.run(matrix_row)
+    matrix.check(matrix_row)
 
 
 def test_there_are_enough_rows() -> None:

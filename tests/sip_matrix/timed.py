@@ -54,8 +54,8 @@ def keep_call(folder: Path, ports: tuple[int, int], refresher: str, seconds: flo
                 by_caller += 1
             if time.monotonic() >= prove:
                 prove += _PROVE_S
-                call.prove_both_ways()
-        call.prove_both_ways()
+                call.check_both_ways()
+        call.check_both_ways()
         call.hang_up()
     finally:
         call.close()
