@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from agent.loading import Engines
-from agent.process import AgentProcess
 from media import ConfigError
 from media.config.model import AgentConfig, Config, RuleConfig
-from media.link import Link, LinkClosedError, RequestFailedError, connect, listen
+from media.link import Link, LinkClosedError, RequestFailedError
 from media.messages import (
     AgentStatus,
     AgentStatusRequest,
@@ -31,18 +30,12 @@ from media.messages import (
     PlaybackCleared,
     StartConversation,
 )
-from media.paths import socket_address
 from media.wire import AudioFrame, AudioKind
-from tests.agent.fakes import FakeActivity, FakeModel, FakeRecognizer, FakeTurnModel, FakeVoice
+from tests.agent.board import fake_engines, running
+from tests.agent.fakes import FakeModel, FakeRecognizer
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.integration
-
-
-class Activity:
-    """Opens fake voice activity."""
-
-    def open(self) -> FakeActivity:
-        return FakeActivity()
 
 
 @dataclass
@@ -52,7 +45,6 @@ class Media:
     links: list[Link] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     audio: list[AudioFrame] = field(default_factory=list)
-    server: asyncio.Server | None = None
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(
@@ -73,8 +65,6 @@ class Media:
             link.reply(request_id, Done())
 
     def stop(self) -> None:
-        if self.server is not None:
-            self.server.close()
         for link in self.links:
             link.close()
 
@@ -90,11 +80,7 @@ class Board:
     engines: Engines
 
     async def until(self, condition: Callable[[], object]) -> None:
-        for _ in range(500):
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("it did not happen")
+        await until(condition)
 
     async def start(self, call: str, stream: int) -> None:
         await self.edge.request(StartConversation(CallId(call), stream, "support"))
@@ -113,13 +99,7 @@ async def board(folder: Path, faults: list[Exception] | None = None) -> AsyncIte
         dialplan=(RuleConfig(agent="support"),),
         run_dir=str(folder / "run"),
     )
-    engines = Engines(
-        Activity(),
-        FakeTurnModel(),
-        FakeModel({}, first_token_s=0.0, token_s=0.0),
-        {"en": FakeRecognizer([], 0.0)},
-        {("en", None): FakeVoice(0.0)},
-    )
+    engines = fake_engines()
 
     async def load(_config: Config, report: Callable[[str], None]) -> Engines:
         report("loading")
@@ -128,26 +108,10 @@ async def board(folder: Path, faults: list[Exception] | None = None) -> AsyncIte
         return engines
 
     media = Media()
-    media.server = await listen(socket_address(config, "media"), media.accept)
-    process = asyncio.create_task(AgentProcess(config, load).run())
-    received: list[Message] = []
-    edge = None
-    while edge is None:
-        with suppress(OSError):
-            edge = await connect(
-                socket_address(config, "agent"),
-                role="edge",
-                on_message=lambda _link, message, _id: received.append(message),
-            )
-        await asyncio.sleep(0.01)
-    made = Board(config, media, edge, received, engines)
     try:
-        yield made
+        async with running(config, load, media.accept) as (edge, received):
+            yield Board(config, media, edge, received, engines)
     finally:
-        edge.close()
-        process.cancel()
-        with suppress(asyncio.CancelledError):
-            await process
         media.stop()
         await asyncio.sleep(0.05)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from agent.loading import Engines
-from agent.process import AgentProcess
 from media.config.model import AgentConfig, Config, RuleConfig
 from media.config.queues import QueueConfig
-from media.link import Link, RequestFailedError, connect, listen
+from media.link import Link, RequestFailedError
 from media.messages import (
     AgentStatus,
     CallAnswered,
@@ -39,29 +38,16 @@ from media.messages import (
     TransferRequested,
     Turn,
 )
-from media.paths import socket_address
 from media.wire import AudioFrame, AudioKind
-from tests.agent.fakes import (
-    LOUD,
-    FakeActivity,
-    FakeModel,
-    FakeRecognizer,
-    FakeTurnModel,
-    FakeVoice,
-)
+from tests.agent.board import fake_engines, running
+from tests.agent.fakes import LOUD
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.integration
 
 CALL = CallId("c1")
 STREAM, DESK = 7, 9
 SAID = ["My battery only lasts three weeks.", "Can I talk to a person?"]
-
-
-class Activity:
-    """Opens fake voice activity."""
-
-    def open(self) -> FakeActivity:
-        return FakeActivity()
 
 
 @dataclass
@@ -120,11 +106,7 @@ class Board:
     received: list[Message]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        for _ in range(800):
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("it did not happen")
+        await until(condition, 8)
 
     def turns(self) -> list[Turn]:
         return [each for each in self.received if isinstance(each, Turn)]
@@ -147,38 +129,15 @@ async def board(folder: Path) -> AsyncIterator[Board]:
         queues={"support": QueueConfig()},
         run_dir=str(folder / "run"),
     )
-    engines = Engines(
-        Activity(),
-        FakeTurnModel(),
-        FakeModel({}, first_token_s=0.0, token_s=0.0),
-        {"en": FakeRecognizer(list(SAID), 0.0)},
-        {("en", None): FakeVoice(0.0)},
-    )
 
     async def load(_config: Config, _report: Callable[[str], None]) -> Engines:
-        return engines
+        return fake_engines(SAID)
 
     media = PlayingMedia()
-    server = await listen(socket_address(config, "media"), media.accept)
-    process = asyncio.create_task(AgentProcess(config, load).run())
-    received: list[Message] = []
-    edge = None
-    while edge is None:
-        with suppress(OSError):
-            edge = await connect(
-                socket_address(config, "agent"),
-                role="edge",
-                on_message=lambda _link, message, _id: received.append(message),
-            )
-        await asyncio.sleep(0.01)
     try:
-        yield Board(media, edge, received)
+        async with running(config, load, media.accept) as (edge, received):
+            yield Board(media, edge, received)
     finally:
-        edge.close()
-        process.cancel()
-        with suppress(asyncio.CancelledError):
-            await process
-        server.close()
         if media.link is not None:
             media.link.close()
         await asyncio.sleep(0.05)

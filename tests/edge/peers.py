@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 from media.link import Link, listen
@@ -122,10 +122,3 @@ class AgentPeer(Peer):
             case StartConversation() | EndConversation():
                 return [Done()]
         return [Failed("not served")]
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.005)

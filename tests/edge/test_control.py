@@ -70,7 +70,8 @@ from media.messages import (
     to_wire,
 )
 from media.paths import socket_address
-from tests.edge.peers import AgentPeer, MediaPeer, until
+from tests.edge.peers import AgentPeer, MediaPeer
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.integration
 

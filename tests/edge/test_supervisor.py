@@ -20,7 +20,7 @@ from edge.supervisor import (
     wait_for_sip_ports,
 )
 from media.config.model import AgentConfig, Config, RuleConfig, SipConfig
-from tests.edge.peers import until
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.integration
 

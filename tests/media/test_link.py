@@ -1,7 +1,6 @@
 import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from media import link as link_module
 from media.link import Link, LinkClosedError, RequestFailedError, connect, listen, parse_address
 from media.messages import CloseStream, Done, Failed, Message, Ping
 from media.wire import AudioFrame, AudioKind, encode_control
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -63,13 +63,6 @@ async def pair() -> AsyncIterator[tuple[Peer, Peer]]:
             if peer.link is not None:
                 peer.link.close()
         await asyncio.sleep(0)
-
-
-async def until(condition: object, timeout_s: float = 3.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():  # type: ignore[operator]  # any callable
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)
 
 
 def caller_frame(position: int) -> AudioFrame:
