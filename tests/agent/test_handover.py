@@ -128,16 +128,17 @@ def test_a_reviewed_sentence_may_lead_to_a_queue() -> None:
     assert [(each.queue, each.reason) for each in wishes(phone)] == [("sales", "buy something")]
 
 
+async def press_zero_in_answer(phone: Phone) -> None:
+    """Ask, and press the key for a person while the answer is heard."""
+    await phone.say("How long does the battery last?", 1_500)
+    await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
+    phone.conversation.press("0")
+    await phone.until(lambda: bool(wishes(phone)))
+
+
 def test_a_key_leads_to_its_queue() -> None:
     """A key that stands alone hands over; what was being said is not said on."""
-
-    async def script(phone: Phone) -> None:
-        await phone.say("How long does the battery last?", 1_500)
-        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
-        phone.conversation.press("0")
-        await phone.until(lambda: bool(wishes(phone)))
-
-    phone = hold_call(script)
+    phone = hold_call(press_zero_in_answer)
     cut, connecting = phone.turns(Speaker.AGENT)[-2:]
     assert cut.interrupted and connecting.text == TEXTS.connecting
     assert [(each.queue, each.reason) for each in wishes(phone)] == [("sales", "key 0")]
@@ -480,12 +481,5 @@ def test_the_shipped_persona_promises_nobody_who_is_not_there(
 
 def test_hold_music_is_never_cleared_by_the_conversation() -> None:
     """Edge may start its music in the moment in which the agent clears its own words."""
-
-    async def script(phone: Phone) -> None:
-        await phone.say("How long does the battery last?", 1_500)
-        await phone.until(lambda: phone.media.packets[-1][0] > phone.speech_ended_ns + 900 * MS)
-        phone.conversation.press("0")
-        await phone.until(lambda: bool(wishes(phone)))
-
-    phone = hold_call(script)
+    phone = hold_call(press_zero_in_answer)
     assert phone.media.clears and all(each.keep_loop for each in phone.media.clears)

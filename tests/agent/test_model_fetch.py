@@ -72,13 +72,21 @@ def good(tmp_path: Path) -> OfficialSource:
     return official(path)
 
 
-def test_a_fetched_model_is_present_and_not_fetched_again(
-    tmp_path: Path, good: OfficialSource
-) -> None:
-    """The second fetch touches nothing."""
+Fetched = tuple[ModelSpec, ModelStore]
+
+
+@pytest.fixture
+def fetched(tmp_path: Path, good: OfficialSource) -> Fetched:
+    """Return a model, and the store that has fetched it."""
     model = spec("m", good)
     store = ModelStore(tmp_path / "models", (model,))
     fetch(store, (model,))
+    return model, store
+
+
+def test_a_fetched_model_is_present_and_not_fetched_again(fetched: Fetched) -> None:
+    """The second fetch touches nothing."""
+    model, store = fetched
     assert store.path("m").read_bytes() == BODY
     before = store.path("m").stat()
     assert fetch(store, (model,)) == ["m: present"]
@@ -115,11 +123,9 @@ def test_nothing_is_left_of_a_failed_fetch(tmp_path: Path, body: bytes, said: st
         store.path("m")
 
 
-def test_a_damaged_or_stale_model_is_not_present(tmp_path: Path, good: OfficialSource) -> None:
+def test_a_damaged_or_stale_model_is_not_present(good: OfficialSource, fetched: Fetched) -> None:
     """A file of another size, or a manifest with another sum, asks for a new fetch."""
-    model = spec("m", good)
-    store = ModelStore(tmp_path / "models", (model,))
-    fetch(store, (model,))
+    model, store = fetched
     other = spec("m", good, body=b"heavier")
     assert not ModelStore(store.models_dir, (other,)).is_present(other)
     store.path("m").write_bytes(b"short")
@@ -128,13 +134,9 @@ def test_a_damaged_or_stale_model_is_not_present(tmp_path: Path, good: OfficialS
     assert store.path("m").read_bytes() == BODY
 
 
-def test_a_model_whose_bytes_changed_is_told_and_fetched_again(
-    tmp_path: Path, good: OfficialSource
-) -> None:
+def test_a_model_whose_bytes_changed_is_told_and_fetched_again(fetched: Fetched) -> None:
     """Its size is right, so only its sum gives it away."""
-    model = spec("m", good)
-    store = ModelStore(tmp_path / "models", (model,))
-    fetch(store, (model,))
+    model, store = fetched
     store.path("m").write_bytes(b"WEIGHTS")
     assert store.damage(model) == ""
     assert "SHA-256" in store.damage(model, contents=True)
@@ -145,12 +147,10 @@ def test_a_model_whose_bytes_changed_is_told_and_fetched_again(
 
 
 def test_a_damaged_model_that_cannot_be_fetched_is_not_used(
-    tmp_path: Path, good: OfficialSource
+    tmp_path: Path, fetched: Fetched
 ) -> None:
     """Noise from a broken voice would be worse than the next best one."""
-    model = spec("m", good)
-    store = ModelStore(tmp_path / "models", (model,))
-    fetch(store, (model,))
+    model, store = fetched
     store.path("m").write_bytes(b"WEIGHTS")
     (tmp_path / "good.bin").unlink()
     with pytest.raises(FetchError):
@@ -163,16 +163,13 @@ def test_a_damaged_model_that_cannot_be_fetched_is_not_used(
     [(b"short", "m.bin has 5 bytes instead of 7"), (b"WEIGHTS", "its SHA-256 is another")],
 )
 def test_the_list_says_what_is_damaged(
-    tmp_path: Path,
-    good: OfficialSource,
+    fetched: Fetched,
     capsys: pytest.CaptureFixture[str],
     body: bytes,
     said: str,
 ) -> None:
     """The file, what is wrong with it, and what to do."""
-    model = spec("m", good)
-    store = ModelStore(tmp_path / "models", (model,))
-    fetch(store, (model,))
+    model, store = fetched
     store.path("m").write_bytes(body)
     models.show(store, [models.row(store, model, (), verify=True)], [])
     shown = capsys.readouterr().out

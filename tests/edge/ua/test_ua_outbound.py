@@ -3,14 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from ua_peer import Peer, SipMessage, WorkerProcess, answered, hung_up, media_line, offer
+from ua_peer import Peer, SipMessage, WorkerProcess, answered, dial_anna, hung_up, media_line, offer
 
 from edge import sdp
 from edge.ua.messages import (
     EndedBy,
     UaAnswer,
     UaConfirmed,
-    UaDial,
     UaDisconnected,
     UaHangup,
     UaHold,
@@ -35,16 +34,7 @@ _legs = iter(range(-1, -1000, -1))
 
 def _dial(worker: WorkerProcess, phone: Peer, **more: object) -> int:
     leg = next(_legs)
-    worker.send(
-        UaDial(
-            leg,
-            f"sip:anna@127.0.0.1:{phone.port}",
-            "sip:+4930123@127.0.0.1",
-            "127.0.0.1",
-            21_820,
-            **more,  # type: ignore[arg-type]
-        )
-    )
+    worker.send(dial_anna(leg, phone, **more))
     return leg
 
 

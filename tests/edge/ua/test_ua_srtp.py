@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable
 
 import pytest
-from ua_peer import Peer, SipMessage, WorkerProcess, hung_up, media_line, offer
+from ua_peer import Peer, SipMessage, WorkerProcess, dial_anna, hung_up, media_line, offer
 
 from edge import sdp
 from edge.ua.messages import (
     UaAnswer,
     UaConfirmed,
-    UaDial,
     UaDisconnected,
     UaHangup,
     UaHold,
@@ -246,7 +245,7 @@ def test_a_call_out_offers_what_its_trunk_says(
 ) -> None:
     """RTP/SAVP where required, RTP/AVP with a=crypto where optional, and the answer decides."""
     phone, leg = peer(), next(_legs)
-    worker.send(_dial(leg, phone, srtp))
+    worker.send(dial_anna(leg, phone, srtp=srtp, srtp_secret=new_secret()))
     invite = phone.received_request(worker, "INVITE")
     assert media_line(invite.body).split()[2] == protocol
     cryptos = _cryptos(invite.body)
@@ -269,7 +268,7 @@ def test_an_answer_in_the_clear_is_no_agreement_where_srtp_is_required(
 ) -> None:
     """The worker reports it, and what it reports cannot be agreed on: control ends the call."""
     phone, leg = peer(), next(_legs)
-    worker.send(_dial(leg, phone, "required"))
+    worker.send(dial_anna(leg, phone, srtp="required", srtp_secret=new_secret()))
     answer = _offer(protocol="RTP/AVP")
     phone.respond(phone.received_request(worker, "INVITE"), 200, body=answer)
     phone.received_request(worker, "ACK")
@@ -286,19 +285,7 @@ def test_an_answer_that_does_not_fit_the_offer_ends_the_call(
 ) -> None:
     """A tag that was not offered, a key too short, a suite of another tag: BYE."""
     phone, leg = peer(), next(_legs)
-    worker.send(_dial(leg, phone, "required"))
+    worker.send(dial_anna(leg, phone, srtp="required", srtp_secret=new_secret()))
     phone.respond(phone.received_request(worker, "INVITE"), 200, body=_offer(line))
     phone.respond(phone.received_request(worker, "BYE"), 200)
     assert worker.wait(UaDisconnected).sip_status == 488
-
-
-def _dial(leg: int, phone: Peer, srtp: str) -> UaDial:
-    return UaDial(
-        leg,
-        f"sip:anna@127.0.0.1:{phone.port}",
-        "sip:+4930123@127.0.0.1",
-        "127.0.0.1",
-        21_820,
-        srtp=srtp,
-        srtp_secret=new_secret(),
-    )

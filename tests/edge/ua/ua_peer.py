@@ -17,6 +17,7 @@ from typing import TypeVar
 from edge.ua.messages import (
     UaAnswer,
     UaConfirmed,
+    UaDial,
     UaDisconnected,
     UaInvite,
     UaNegotiated,
@@ -308,6 +309,24 @@ def answered(worker: WorkerProcess, peer: Peer, sdp: str = "", media_port: int =
     worker.wait(UaConfirmed, where=lambda m: m.leg == leg)
     worker.wait(UaNegotiated, where=lambda m: m.leg == leg)
     return leg
+
+
+def dial_anna(leg: int, phone: Peer, **more: object) -> UaDial:
+    """Return the order to call a phone.
+
+    Args:
+        leg: the call's number.
+        phone: who is called.
+        more: further fields of the order.
+    """
+    return UaDial(
+        leg,
+        f"sip:anna@127.0.0.1:{phone.port}",
+        "sip:+4930123@127.0.0.1",
+        "127.0.0.1",
+        21_820,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def hung_up(worker: WorkerProcess, peer: Peer, leg: int) -> UaDisconnected:
