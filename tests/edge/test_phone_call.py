@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness.answering_machine import AnsweringMachine
 from tests.harness.outside_phone import tone
+from tests.harness.wav import save_wav
 
 pytestmark = pytest.mark.integration
 
@@ -38,11 +39,7 @@ def machine() -> Iterator[AnsweringMachine]:
 def spoken(tmp_path: Path) -> str:
     """Provide a WAV of one second of tone, at 16 kHz as speech synthesis makes it."""
     path = tmp_path / "tone.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(np.repeat(tone(300, 1.0), 2).tobytes())
+    save_wav(path, np.repeat(tone(300, 1.0), 2), 16_000)
     return str(path)
 
 

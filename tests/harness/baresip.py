@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
 
 from tests.harness.outside_phone import Samples, load_wav
+from tests.harness.wav import save_wav
 
 _CONFIG = """\
 sip_listen {listen}
@@ -62,11 +62,7 @@ class Baresip:
         account = f"<sip:{user}@127.0.0.1>;regint=0;audio_codecs={codec}{more}\n"
         (folder / "accounts").write_text(account)
         (folder / "contacts").write_text("")
-        with wave.open(str(folder / "said.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(8_000)
-            file.writeframes(said.astype("<i2").tobytes())
+        save_wav(folder / "said.wav", said)
 
     def start(self, seconds: int, command: str = "") -> None:
         """Run for so long."""

@@ -7,13 +7,11 @@ Callers get an announcement (a tone of a minute), which the dial plan plays with
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
 import subprocess
 import sys
 import time
-import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,10 @@ from edge.supervisor import children, only_one, supervise, wait_for_sip_ports
 from media.config.load import load_config
 from media.log import configure_log
 from tests.harness.call_records import one_record
+from tests.harness.certificate import make_certificate
 from tests.harness.outside_phone import tone
-from tests.harness.service import ROOT, cordboard, free_port, process_tree
+from tests.harness.service import Supervised, cordboard, free_port
+from tests.harness.wav import save_wav
 
 TRUNK_ADDRESS = "127.0.0.7"
 """Known as the trunk ``carrier``."""
@@ -31,7 +31,7 @@ SLOTS = 4
 """Of the packaged pjsua2 build."""
 
 
-class FrontedService:
+class FrontedService(Supervised):
     """One running service with ``sip.front: kamailio``.
 
     Args:
@@ -52,20 +52,13 @@ class FrontedService:
         dialplan: str = "  - announce: tone.wav\n",
         address: str = "127.0.0.1",
     ) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.host = "127.0.0.1"
         self.port = free_port(28_000, 28_049)
         self.tls_port = free_port(28_050, 28_099)
         self.worker_port = free_port(28_100, 28_149)
-        self.config = folder / "cordboard.yaml"
-        self.log = folder / "serve.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        with wave.open(str(folder / "tone.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(8_000)
-            file.writeframes(tone(440, 60.0).astype("<i2").tobytes())
-        _make_certificate(folder)
+        save_wav(folder / "tone.wav", tone(440, 60.0))
+        make_certificate(folder)
         self.config.write_text(
             f"home: {folder}\n"
             "run_dir: run\n"
@@ -85,15 +78,7 @@ class FrontedService:
 
     def start(self, timeout_s: float = 60) -> None:
         """Start and wait until a call would be answered on every line."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.harness.fronted", str(self.config)],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+        self.run(sys.executable, "-m", "tests.harness.fronted", str(self.config))
         limit = load_config(self.config).limits.calls
         try:
             self.wait(lambda status: status["ready"] and status["limit"] == limit, timeout_s)
@@ -101,22 +86,16 @@ class FrontedService:
             self.stop()
             raise
 
-    def stop(self) -> int:
-        """Stop as ops would, by SIGTERM; return the exit code."""
-        if self._process is None:
-            return 0
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+    @contextmanager
+    def serving(self) -> Iterator[FrontedService]:
+        """Run in the meantime; at the end it stops by itself, and nothing of it has crashed."""
+        self.start()
         try:
-            return self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            return self._process.wait(5)
-
-    def status(self) -> dict[str, Any]:
-        """Return ``cordboard status --json``."""
-        done = cordboard("status", "--config", str(self.config), "--json")
-        return dict(json.loads(done.stdout))
+            yield self
+        finally:
+            code = self.stop()
+        assert code == 0, self.log_tail()
+        assert "Traceback" not in self.log_text()
 
     def wait(self, wanted: Any, timeout_s: float = 10) -> dict[str, Any]:
         """Wait until the status is as wanted; return it."""
@@ -145,17 +124,13 @@ class FrontedService:
         """Run one ``cordboard`` command on this service."""
         return cordboard(*arguments, "--config", str(self.config))
 
-    def log_tail(self, lines: int = 40) -> str:
-        """Return the end of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
     def log_text(self) -> str:
         """Return the log."""
         return self.log.read_text(errors="replace")
 
     def record(self, sip_call_id: str, timeout_s: float = 10) -> dict[str, Any]:
         """Return the one closed record of a call."""
-        return one_record(self.folder / "calls.db", sip_call_id, timeout_s)
+        return one_record(self.folder / "calls.db", sip_call_id, timeout_s, self.log_tail)
 
     def worker_pid(self, number: int) -> int:
         """Return the process id of a worker."""
@@ -164,20 +139,6 @@ class FrontedService:
     def process_pid(self, role: str) -> int:
         """Return the process id of ``edge``, ``media`` or ``front``."""
         return next(int(each["pid"]) for each in self.status()["processes"] if each["role"] == role)
-
-    def processes(self) -> list[int]:
-        """Return every process of the service."""
-        assert self._process is not None
-        return process_tree(self._process.pid)
-
-
-def _make_certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,IP:::1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
 
 
 def main() -> None:

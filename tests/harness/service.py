@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.harness.call_records import one_record, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "deploy" / "cordboard.yaml"
@@ -58,7 +58,59 @@ class Usage:
     cpu_s: float
 
 
-class Service:
+class Supervised:
+    """One service in a process group of its own, as ops run it.
+
+    Args:
+        folder: for its configuration and its log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "cordboard.yaml"
+        self.log = folder / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, *command: str) -> None:
+        """Start the process that supervises all others."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+    def stop(self) -> int:
+        """Stop as ops would, by SIGTERM; return the exit code."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait(5)
+
+    def status(self) -> dict[str, Any]:
+        """Return ``cordboard status --json``."""
+        done = cordboard("status", "--config", str(self.config), "--json")
+        return dict(json.loads(done.stdout))
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the end of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def processes(self) -> list[int]:
+        """Return every process of the service."""
+        assert self._process is not None
+        return process_tree(self._process.pid)
+
+
+class Service(Supervised):
     """One running ``cordboard serve``.
 
     Args:
@@ -75,15 +127,12 @@ class Service:
         sip_ports: tuple[int, int] = (26_000, 26_059),
         overrides: dict[str, str] | None = None,
     ) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.host = "127.0.0.1"
         self.port = free_port(*sip_ports)
         self.rtp_ports = rtp_ports
-        self.config = folder / "cordboard.yaml"
-        self.log = folder / "serve.log"
         self.metrics_url = ""
         """Where the figures are, if a test has them served."""
-        self._process: subprocess.Popen[bytes] | None = None
         more = overrides or {}
         blocks = re.split(r"(?m)^(?=[A-Za-z_])", SHIPPED.read_text())
         dropped = (*OWN_SECTIONS, *more)
@@ -110,15 +159,7 @@ class Service:
 
     def start(self, timeout_s: float = 180) -> None:
         """Start and wait until a call would be answered."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*CORDBOARD, "serve", "--config", str(self.config)],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+        self.run(*CORDBOARD, "serve", "--config", str(self.config))
         self.wait_ready(timeout_s)
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -133,22 +174,6 @@ class Service:
                 f"not ready in {timeout_s} s: {done.stdout}{done.stderr}\n{self.log_tail()}"
             )
 
-    def stop(self) -> int:
-        """Stop as ops would, by SIGTERM; return the exit code."""
-        if self._process is None:
-            return 0
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            return self._process.wait(5)
-
-    def log_tail(self, lines: int = 30) -> str:
-        """Return the end of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
     def log_events(self, event: str) -> list[dict[str, Any]]:
         """Return every JSON log line of one event."""
         found = []
@@ -161,40 +186,20 @@ class Service:
 
     # ------------------------------------------------------------ looking in
 
-    def status(self) -> dict[str, Any]:
-        """Return ``cordboard status --json``."""
-        done = cordboard("status", "--config", str(self.config), "--json")
-        return dict(json.loads(done.stdout))
-
     def record(self, sip_call_id: str, timeout_s: float = 6.0) -> dict[str, Any]:
         """Return the closed call record and its turns; fail if there is not exactly one."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            rows = self._rows("SELECT * FROM calls WHERE sip_call_id = ?", sip_call_id)
-            if len(rows) == 1 and rows[0]["ended_at"] is not None:
-                break
-            if time.monotonic() > deadline:
-                raise AssertionError(f"records of {sip_call_id}: {rows}\n{self.log_tail()}")
-            time.sleep(0.1)
+        database = self.folder / "calls.db"
+        row = one_record(database, sip_call_id, timeout_s, self.log_tail)
         turns = "SELECT * FROM turns WHERE call_id = ? ORDER BY number"
-        return {**rows[0], "turns": self._rows(turns, rows[0]["call_id"])}
-
-    def _rows(self, query: str, value: str) -> list[dict[str, Any]]:
-        database = sqlite3.connect(f"file:{self.folder / 'calls.db'}?mode=ro", uri=True, timeout=5)
-        try:
-            database.row_factory = sqlite3.Row
-            return [dict(each) for each in database.execute(query, (value,))]
-        finally:
-            database.close()
+        return {**row, "turns": rows_of(database, turns, row["call_id"])}
 
     # ------------------------------------------------------------ processes
 
     def pids(self) -> dict[str, list[int]]:
         """Return process ids by role: supervisor, media, agent, edge, worker."""
-        assert self._process is not None
-        tree = process_tree(self._process.pid)
-        roles: dict[str, list[int]] = {"supervisor": [self._process.pid]}
-        for pid in tree[1:]:
+        supervisor, *others = self.processes()
+        roles: dict[str, list[int]] = {"supervisor": [supervisor]}
+        for pid in others:
             words = _command_line(pid)
             module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
             role = {"edge.ua": "worker"}.get(module, module or "other")
@@ -209,9 +214,8 @@ class Service:
 
     def usage(self) -> Usage:
         """Return what all processes hold together."""
-        assert self._process is not None
         descriptors, resident, threads, ticks = 0, 0, 0, 0
-        for pid in process_tree(self._process.pid):
+        for pid in self.processes():
             try:
                 descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -224,9 +228,8 @@ class Service:
 
     def udp_ports(self) -> set[int]:
         """Return the local UDP ports that the processes have open."""
-        assert self._process is not None
         inodes = set()
-        for pid in process_tree(self._process.pid):
+        for pid in self.processes():
             folder = Path(f"/proc/{pid}/fd")
             try:
                 targets = [str(each.readlink()) for each in folder.iterdir()]

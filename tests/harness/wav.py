@@ -8,10 +8,10 @@ from pathlib import Path
 from tests.harness.outside_phone import Samples
 
 
-def save_wav(path: Path, samples: Samples) -> None:
-    """Write ``int16[n]`` at 8 kHz as a mono WAV."""
+def save_wav(path: Path, samples: Samples, rate_hz: int = 8_000) -> None:
+    """Write ``int16[n]`` as a mono WAV."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(8_000)
+        file.setframerate(rate_hz)
         file.writeframes(samples.astype("<i2").tobytes())

@@ -23,10 +23,8 @@ CALLS = 12
 def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontedService]:
     """Provide one service behind Kamailio for twelve callers."""
     service = FrontedService(tmp_path_factory.mktemp("fronted"), CALLS)
-    service.start()
-    yield service
-    assert service.stop() == 0, service.log_tail()
-    assert "Traceback" not in service.log_text()
+    with service.serving():
+        yield service
 
 
 @pytest.fixture(autouse=True)

@@ -44,10 +44,8 @@ def fronted(far_end: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Itera
     text = service.config.read_text().replace(f"{TRUNK_ADDRESS}]", f'{TRUNK_ADDRESS}, "{SIX}"]')
     trunks = TRUNKS.replace("@PORT@", str(far_end.port))
     service.config.write_text(text.replace("agents:", trunks + "agents:"))
-    service.start()
-    yield service
-    assert service.stop() == 0, service.log_tail()
-    assert "Traceback" not in service.log_text()
+    with service.serving():
+        yield service
 
 
 def is_ours(contact: str, port: int, family: socket.AddressFamily) -> bool:
@@ -151,8 +149,11 @@ def test_hold_and_move_over_ip6(fronted: FrontedService) -> None:
 def test_a_call_over_ip6_without_route_set(fronted: FrontedService) -> None:
     """BYE by Contact alone finds the worker over IPv6, too."""
     with calling(fronted, SIX, "100") as one:
-        one.offer()
+        assert one.offer() == SIX
+        assert one.dialog._route_set
         one.dialog._route_set = []
+        sip_call_id = one.dialog.call_id
+    assert fronted.record(sip_call_id)["reason"] == "caller_hangup"
 
 
 def test_ip4_is_as_before(fronted: FrontedService) -> None:

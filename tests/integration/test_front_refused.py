@@ -37,10 +37,8 @@ WRITTEN = [
 def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontedService]:
     """Provide one service behind Kamailio with two workers."""
     service = FrontedService(tmp_path_factory.mktemp("refused"), CALLS)
-    service.start()
-    yield service
-    assert service.stop() == 0, service.log_tail()
-    assert "Traceback" not in service.log_text()
+    with service.serving():
+        yield service
 
 
 @pytest.fixture

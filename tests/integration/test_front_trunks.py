@@ -58,10 +58,8 @@ def fronted(
     text = service.config.read_text().replace("[127.0.0.1, 127.0.0.7]", f"[{TRUNK_ADDRESS}]")
     trunks = TRUNKS.replace("@PORT@", str(provider.port))
     service.config.write_text(text.replace("agents:", trunks + "agents:"))
-    service.start()
-    yield service
-    assert service.stop() == 0, service.log_tail()
-    assert "Traceback" not in service.log_text()
+    with service.serving():
+        yield service
 
 
 @pytest.fixture

@@ -6,12 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-import wave
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,10 @@ from media.config.load import load_config
 from media.link import Link, connect
 from media.messages import CallId, MediaStatus, MediaStatusRequest, Message
 from media.paths import socket_address
+from tests.harness.call_records import rows_of
 from tests.harness.service import ROOT, free_port
+from tests.harness.waiting import until
+from tests.harness.wav import save_wav
 from tests.transfer.agent import ToneAgent
 from tests.transfer.phone import Dialog, Phone
 from tests.transfer.rtp import samples_of
@@ -218,13 +218,8 @@ class Rig:
 
     def attempts(self, call_id: CallId) -> list[dict[str, Any]]:
         """Return a call's attempts as recorded."""
-        database = sqlite3.connect(f"file:{self.folder / 'calls.db'}?mode=ro", uri=True, timeout=5)
-        try:
-            database.row_factory = sqlite3.Row
-            query = "SELECT * FROM attempts WHERE call_id = ? ORDER BY number"
-            return [dict(each) for each in database.execute(query, (call_id,))]
-        finally:
-            database.close()
+        query = "SELECT * FROM attempts WHERE call_id = ? ORDER BY number"
+        return rows_of(self.folder / "calls.db", query, call_id)
 
     async def recorded(self, call_id: CallId, *outcomes: str) -> list[dict[str, Any]]:
         """Wait until a call's attempts have these outcomes, in this order."""
@@ -275,22 +270,6 @@ class Caller:
         )
 
 
-async def until(
-    condition: Callable[[], object],
-    timeout_s: float = 5.0,
-    explain: Callable[[], str] = lambda: "it did not happen",
-) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        await asyncio.sleep(0.01)
-
-
 def write_tone(path: Path, name: str, seconds: float = 1.0) -> None:
     """Write a tone as a WAV at 8 kHz."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8_000)
-        file.writeframes(samples_of(name, seconds).astype("<i2").tobytes())
+    save_wav(path, samples_of(name, seconds))

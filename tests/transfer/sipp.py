@@ -49,21 +49,19 @@ def pause(ms: int) -> str:
 
 def reply(status: str, headers: str = "", body: bool = False) -> str:
     """Return a step that answers the last request in a dialog that is up."""
-    extra = f"\n      {headers}" if headers else ""
-    tail = f"\n      Content-Type: application/sdp\n      Content-Length: [len]\n\n      {_SDP}"
-    return send(
-        f"SIP/2.0 {status}\n      {_IN_DIALOG}\n"
-        f"      Contact: <sip:sipp@[local_ip]:[local_port]>{extra}"
-        + (tail if body else "\n      Content-Length: 0")
-    )
+    return _answer(status, _IN_DIALOG, headers, body)
 
 
 def early(status: str, headers: str = "", body: bool = False) -> str:
     """Return a step that answers an INVITE with a tag of ours."""
+    return _answer(status, _REPLY.format(tag=";tag=[call_number]"), headers, body)
+
+
+def _answer(status: str, dialog: str, headers: str, body: bool) -> str:
     extra = f"\n      {headers}" if headers else ""
     tail = f"\n      Content-Type: application/sdp\n      Content-Length: [len]\n\n      {_SDP}"
     return send(
-        f"SIP/2.0 {status}\n      {_REPLY.format(tag=';tag=[call_number]')}\n"
+        f"SIP/2.0 {status}\n      {dialog}\n"
         f"      Contact: <sip:sipp@[local_ip]:[local_port]>{extra}"
         + (tail if body else "\n      Content-Length: 0")
     )

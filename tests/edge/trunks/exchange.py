@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ from media.messages import (
 )
 from media.paths import socket_address
 from tests.edge.peers import Peer
+from tests.harness.call_records import one_record, rows_of
 from tests.harness.service import ROOT, cordboard, free_port
 
 
@@ -187,21 +187,9 @@ class Exchange:
 
     def record(self, sip_call_id: str, timeout_s: float = 8.0) -> dict[str, Any]:
         """Return the one closed record of a call."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            rows = self.records("sip_call_id = ?", sip_call_id)
-            if len(rows) == 1 and rows[0]["ended_at"] is not None:
-                return rows[0]
-            if time.monotonic() > deadline:
-                raise AssertionError(f"records: {rows}\n{self.log_text()[-4_000:]}")
-            time.sleep(0.05)
+        path = self.folder / "calls.db"
+        return one_record(path, sip_call_id, timeout_s, lambda: self.log_text()[-4_000:])
 
     def records(self, where: str = "1 = 1", *values: Any) -> list[dict[str, Any]]:
         """Return call records."""
-        database = sqlite3.connect(f"file:{self.folder / 'calls.db'}?mode=ro", uri=True, timeout=5)
-        try:
-            database.row_factory = sqlite3.Row
-            query = f"SELECT * FROM calls WHERE {where}"
-            return [dict(each) for each in database.execute(query, values)]
-        finally:
-            database.close()
+        return rows_of(self.folder / "calls.db", f"SELECT * FROM calls WHERE {where}", *values)
