@@ -75,16 +75,20 @@ def test_batches_are_sound(works: list[Work], now_ns: int) -> None:
 
 @given(WORKS)
 def test_nobody_starves(works: list[Work]) -> None:
-    """All work is done after finitely many steps, though urgent work keeps its place."""
+    """All work is done after finitely many steps, though urgent work comes all the time."""
     left = {each.sequence: each for each in works}
+    urgent = max(left) + 1
     now_ns = 400 * MS
-    for _ in range(600):
-        for piece in PLAN.choose(list(left.values()), now_ns):
+    for _ in range(2_000):
+        if not left:
+            break
+        newcomer = Work(urgent, Rank.FIRST, 64, now_ns)
+        for piece in PLAN.choose([*left.values(), newcomer], now_ns):
+            if piece.sequence == urgent:
+                continue
             work = left.pop(piece.sequence)
             if work.tokens > piece.tokens:
                 rest = work.tokens - piece.tokens
                 left[work.sequence] = Work(work.sequence, work.rank, rest, now_ns)
         now_ns += 50 * MS
-        if not left:
-            break
     assert not left
