@@ -55,7 +55,7 @@ bench: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## measure with an outside phone; resu
 bench-quick: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the same, one call and few utterances
 	@$(PY) -m tests.bench --quick
 
-bench-plan: $(SETUP)  ## time dial plans of ten thousand rules in fifteen shapes
+bench-plan: $(SETUP)  ## time dial plans of ten thousand rules in many shapes
 	@$(PY) -m tests.bench.dialplan
 
 soak: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## the slow tests: 200 calls in a row, a call of 30 minutes

@@ -11,18 +11,20 @@ other, trunks are compared by name, headers by their text, load by its bounds.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from edge.dialplan.bits import ascending
+from edge.dialplan.bits import ascending, count_of
 from edge.dialplan.coverage import EVERYTHING, common, left_over
 from edge.dialplan.loops import find_loops
 from edge.dialplan.reach import Reach
 from edge.dialplan.rule import Rule
+from edge.dialplan.rule_index import RuleIndex
 from media.config.consistency import rules_with_paths
 from media.config.model import Config
-from media.config.pattern import Word
+from media.config.pattern import Part, Span, words_of
 from media.config.read import Problem, Reading
 from media.config.routing import ActionConfig
 
@@ -35,6 +37,8 @@ _MOST_PAIRS = 50_000
 class Analysis:
     """What was found."""
 
+    index: RuleIndex
+    """Of the rules that were looked at."""
     errors: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
@@ -46,16 +50,16 @@ def analyse(config: Config, reading: Reading) -> Analysis:
         config: a configuration or the usable part of a flawed one.
         reading: where everything stands in the file.
     """
-    analysis = Analysis()
     numbered = rules_with_paths(config, reading)
     rules = [Rule.compile(index, rule) for index, (_, rule) in enumerate(numbered)]
+    analysis = Analysis(RuleIndex(rules))
     paths = [path for path, _ in numbered]
 
     def problem(path: str, message: str) -> Problem:
         return Problem(reading.file, *reading.position(path), path, message)
 
     lines = [reading.position(path)[0] for path in paths]
-    reach = Reach(rules, tuple(config.trunks))
+    reach = Reach(analysis.index, tuple(config.trunks))
     surprises = _Surprises(reach, rules)
     unclear = _with_flawed_matches(reading)
     for rule in rules:
@@ -63,7 +67,7 @@ def analyse(config: Config, reading: Reading) -> Analysis:
             continue  # what it takes is not known: it must not seem to take everything
         found = reach.ask(rule)
         if found.takers:
-            shown = _named(found.takers, lines)
+            shown = _named(found.takers, rules, lines)
             message = f"can never match: {shown} everything it would take; move it up or delete it"
             analysis.errors.append(problem(paths[rule.index], message))
             continue
@@ -93,10 +97,12 @@ def _with_flawed_matches(reading: Reading) -> set[str]:
     return {each[1] for each in found if each is not None}
 
 
-def _named(takers: Sequence[Rule], lines: list[int]) -> str:
-    shown = [f"{each.label} (line {lines[each.index]})" for each in takers[:4]]
-    more = f" and {len(takers) - 4} more" if len(takers) > 4 else ""
-    if len(takers) == 1:
+def _named(takers: int, rules: list[Rule], lines: list[int]) -> str:
+    count = count_of(takers)
+    first = [rules[each] for each in itertools.islice(ascending(takers), 4)]
+    shown = [f"{each.label} (line {lines[each.index]})" for each in first]
+    more = f" and {count - 4} more" if count > 4 else ""
+    if count == 1:
         return f"{shown[0]} takes"
     return f"{', '.join(shown)}{more} together take"
 
@@ -127,7 +133,7 @@ class _Surprises:
         nested |= self._reach.caller.contained(rule.caller, plain)
         for each in ascending(near & ~nested):
             other = self._rules[each]
-            self._pairs -= max(1, len(rule.called)) * max(1, len(other.called))
+            self._pairs -= _effort(rule.called) * _effort(other.called)
             if self._pairs < 0:
                 return
             if _cross(rule.called, other.called) or _cross(rule.caller, other.caller):
@@ -136,7 +142,14 @@ class _Surprises:
                     yield other, number
 
 
-def _cross(ours: Sequence[Word], theirs: Sequence[Word]) -> bool:
+def _effort(parts: Sequence[Part]) -> int:
+    """Return how many words are compared where parts are."""
+    if len(parts) == 1 and isinstance(parts[0], Span):
+        return 1
+    return max(1, len(words_of(parts)))
+
+
+def _cross(ours: Sequence[Part], theirs: Sequence[Part]) -> bool:
     """Say whether neither takes all of the other's numbers."""
     return (
         left_over(ours, theirs or EVERYTHING) is not None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Mapping, Sequence
 
 from edge.dialplan.bits import bits_of
 from edge.dialplan.cell import Cell
+from edge.dialplan.toggles import Toggles
 
 _MOST_PARTS = 2_000
 """Parts of a header's value that are looked up; of a longer one every text is tried."""
@@ -52,8 +52,8 @@ class ConditionIndex:
                 self._parts[name, part] = self._parts.get((name, part), 0) | bits
                 self._lengths.setdefault(name, set()).add(len(part))
         self._any_header = _union(self._headers.values())
-        self._lows = _Bounds([cell.load_low for cell in cells])
-        self._highs = _Bounds([cell.load_high for cell in cells])
+        self._lows = Toggles([(each.load_low, rule) for rule, each in enumerate(cells)], count)
+        self._highs = Toggles([(each.load_high, rule) for rule, each in enumerate(cells)], count)
 
     # ------------------------------------------------------------ for a call
 
@@ -68,7 +68,7 @@ class ConditionIndex:
         Rules whose header has a star, or that ask for two, may still not fit; hours are not looked
         at.
         """
-        bits = self._lows.up_to(percent) & self._highs.above(percent)
+        bits = self._lows.up_to(percent) & ~self._highs.up_to(percent)
         bits &= ~self._any["trunk"] | self._asked.get(("trunk", trunk or ""), 0)
         if self._any_header:
             present = 0
@@ -120,7 +120,7 @@ class ConditionIndex:
         for name, text in cell.headers:
             if "*" not in text:
                 bits &= ~self._headers.get(name, 0) | self._fitting(name, text)
-        return bits & self._lows.below(cell.load_high) & self._highs.above(cell.load_low)
+        return bits & self._lows.below(cell.load_high) & ~self._highs.up_to(cell.load_low)
 
     def containing(self, cell: Cell, bits: int) -> int:
         """Return those of some rules that every call of the cell fits.
@@ -145,7 +145,7 @@ class ConditionIndex:
             fitting = self.asking(name, text) | self.asking(name, "*")
             bits &= ~self._headers.get(name, 0) | fitting
         bits &= ~self._any_header | present
-        return bits & self._lows.up_to(cell.load_low) & self._highs.at_least(cell.load_high)
+        return bits & self._lows.up_to(cell.load_low) & ~self._highs.below(cell.load_high)
 
     def _possible(self, name: str, value: str) -> int:
         """Return the rules whose text for a header is a value, or has its longest part there."""
@@ -160,33 +160,6 @@ class ConditionIndex:
 
     def _fitting(self, name: str, value: str) -> int:
         return self._starred.get(name, 0) | self._conditions.get((name, value), 0)
-
-
-class _Bounds:
-    """Rules by one bound of their load."""
-
-    def __init__(self, bounds: Sequence[int]) -> None:
-        by_value: dict[int, list[int]] = {}
-        for rule, bound in enumerate(bounds):
-            by_value.setdefault(bound, []).append(rule)
-        self._values = sorted(by_value)
-        self._all = (1 << len(bounds)) - 1
-        self._first = [0]
-        """By how many of the smallest values are taken: rules with one of them."""
-        for value in self._values:
-            self._first.append(self._first[-1] | bits_of(by_value[value], len(bounds)))
-
-    def up_to(self, value: float) -> int:
-        return self._first[bisect.bisect_right(self._values, value)]
-
-    def below(self, value: float) -> int:
-        return self._first[bisect.bisect_left(self._values, value)]
-
-    def above(self, value: float) -> int:
-        return self._all & ~self.up_to(value)
-
-    def at_least(self, value: float) -> int:
-        return self._all & ~self.below(value)
 
 
 def _union(sets: Iterable[int]) -> int:

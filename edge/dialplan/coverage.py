@@ -1,33 +1,40 @@
 """Decide on sets of numbers: whether some patterns take everything that another takes.
 
 A word is a row of character sets, so the questions are answered exactly, character by character,
-stopping at the first number that is left over.
+stopping at the first number that is left over. Single spans are compared by their ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.config.pattern import ALPHABET, Word
+from media.config.pattern import ALPHABET, Part, Span, Word, words_of
 
 EVERYTHING = (Word((), True),)
 
 
-def left_over(wanted: Sequence[Word], covers: Sequence[Word]) -> str | None:
-    """Return a number of the wanted words that no cover takes, or None when all are covered.
+def left_over(wanted: Sequence[Part], covers: Sequence[Part]) -> str | None:
+    """Return a number of the wanted parts that no cover takes, or None when all are covered.
 
     Args:
-        wanted: the words that should be covered; empty stands for every number.
-        covers: the words that cover; empty covers nothing.
+        wanted: the parts that should be covered; empty stands for every number.
+        covers: the parts that cover; empty covers nothing.
     """
-    for each in wanted or EVERYTHING:
-        found = _left_over(each, list(covers), 0)
+    if (spans := _single_spans(wanted, covers)) is not None:
+        one, other = spans
+        inside = len(one.low) == len(other.low) and other.low <= one.low <= other.high
+        if inside and one.high <= other.high:
+            return None
+        return one.high if inside else one.low
+    words = words_of(covers)
+    for each in words_of(wanted or EVERYTHING):
+        found = _left_over(each, words, 0)
         if found is not None:
             return found
     return None
 
 
-def _left_over(word: Word, covers: list[Word], at: int) -> str | None:
+def _left_over(word: Word, covers: Sequence[Word], at: int) -> str | None:
     if any(each.open and len(each.sets) <= at for each in covers):
         return None
     ended = at >= len(word.sets)
@@ -55,13 +62,26 @@ def _left_over(word: Word, covers: list[Word], at: int) -> str | None:
     return None
 
 
-def common(first: Sequence[Word], second: Sequence[Word]) -> str | None:
+def common(first: Sequence[Part], second: Sequence[Part]) -> str | None:
     """Return a number that both take, or None when they share none; empty takes every number."""
-    for one in first or EVERYTHING:
-        for other in second or EVERYTHING:
-            found = _common(one, other)
+    if (spans := _single_spans(first, second)) is not None:
+        one, other = spans
+        low = max(one.low, other.low)
+        return low if len(one.low) == len(other.low) and low <= min(one.high, other.high) else None
+    theirs = words_of(second or EVERYTHING)
+    for mine in words_of(first or EVERYTHING):
+        for word in theirs:
+            found = _common(mine, word)
             if found is not None:
                 return found
+    return None
+
+
+def _single_spans(first: Sequence[Part], second: Sequence[Part]) -> tuple[Span, Span] | None:
+    if len(first) == len(second) == 1:
+        (one,), (other,) = first, second
+        if isinstance(one, Span) and isinstance(other, Span):
+            return one, other
     return None
 
 
@@ -78,9 +98,10 @@ def _common(one: Word, other: Word) -> str | None:
     return "".join(number)
 
 
-def example(words: Sequence[Word]) -> str:
-    """Return the shortest number of the first word, a readable one."""
-    return _shortest((words or EVERYTHING)[0], 0)
+def example(parts: Sequence[Part]) -> str:
+    """Return the shortest number of the first part, a readable one."""
+    first = (parts or EVERYTHING)[0]
+    return first.low if isinstance(first, Span) else _shortest(first, 0)
 
 
 def _shortest(word: Word, at: int) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from edge.dialplan.coverage import example
 from edge.dialplan.plan import Action, CallFacts, DialPlan
 from edge.dialplan.rule import Rule
-from media.config.pattern import DIGITS, Word, parse_pattern
+from media.config.pattern import DIGITS, Part, parse_pattern, words_of
 
 _MOST_TIMES = 24
 _MOST_CALLERS = 8
@@ -129,9 +129,9 @@ def _callers(rules: Sequence[Rule]) -> list[str]:
     return [_NOBODY, *sorted({example([word]) for rule in rules for word in rule.caller})]
 
 
-def _edges_of(words: Sequence[Word]) -> set[str]:
+def _edges_of(parts: Sequence[Part]) -> set[str]:
     found = set()
-    for word in words:
+    for word in words_of(parts):
         for pick in (min, max):
             number = "".join(
                 pick(each & DIGITS) if each & DIGITS else min(each) for each in word.sets

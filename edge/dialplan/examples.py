@@ -7,33 +7,45 @@ from collections.abc import Iterator, Sequence
 
 from edge.dialplan.cell import Cell
 from edge.dialplan.condition_index import ConditionIndex
-from media.config.pattern import DIGITS, Word
+from media.config.pattern import DIGITS, Part, Span
 
 _ELSEWHERE = ""
 """A trunk that no rule names."""
-_WORDS = 6
+_PARTS = 6
 _TRUNKS = 4
 _LONGER = "00000000000000000000"
 
 
-def example_numbers(words: Sequence[Word], seed: int) -> list[str]:
-    """Return numbers of some words: from the middle, both ends, and longer than most.
+def example_numbers(parts: Sequence[Part], seed: int) -> list[str]:
+    """Return numbers of some parts: from the middle, both ends, and longer than most.
 
     Args:
-        words: not empty.
+        parts: not empty.
         seed: which of the middle.
     """
     found: list[str] = []
-    few = words if len(words) <= _WORDS else (*words[: _WORDS // 2], *words[-_WORDS // 2 :])
-    for word in few:
-        rows = [_sorted(each) for each in word.sets]
+    few = parts if len(parts) <= _PARTS else (*parts[: _PARTS // 2], *parts[-_PARTS // 2 :])
+    for part in few:
+        if isinstance(part, Span):
+            found += _of_span(part, seed)
+            continue
+        rows = [_sorted(each) for each in part.sets]
         middle = "".join([row[(seed * 7 + at * 3) % len(row)] for at, row in enumerate(rows)])
-        found += [middle + _LONGER, middle] if word.open else [middle]
-        if word is words[0]:
+        found += [middle + _LONGER, middle] if part.open else [middle]
+        if part is parts[0]:
             found.append("".join([row[0] for row in rows]))
-        if word is words[-1]:
+        if part is parts[-1]:
             found.append("".join([row[-1] for row in rows]))
     return list(dict.fromkeys(found))
+
+
+def _of_span(span: Span, seed: int) -> list[str]:
+    if span.is_exact:
+        return [span.low]
+    plus, digits = span.low[: span.low.startswith("+")], len(span.low)
+    low, high = int(span.low), int(span.high)
+    inside = low + (high - low) * (seed % 7 + 1) // 8
+    return [span.low, span.high, f"{plus}{inside:0{digits - len(plus)}}"]
 
 
 def others_at(cell: Cell, conditions: ConditionIndex) -> Iterator[int]:

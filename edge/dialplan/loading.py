@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.dialplan.analysis import analyse
+from edge.dialplan.analysis import Analysis, analyse
 from edge.dialplan.files import missing_files
 from edge.dialplan.plan import DialPlan
 from media import ConfigError
@@ -21,10 +21,12 @@ def load_plan(path: Path) -> tuple[Config, DialPlan]:
         ConfigError: the file or the plan in it is wrong; what is in force should stay.
     """
     loaded = read_config(path)
-    errors, _, _ = _findings(loaded)
-    if errors or loaded.config is None:
+    analysis = _analysis(loaded)
+    errors, _, _ = _findings(loaded, analysis)
+    if errors or loaded.config is None or analysis is None:
         raise ConfigError([str(each) for each in errors])
-    return loaded.config, DialPlan.compile(loaded.config)
+    with collection_paused():
+        return loaded.config, DialPlan.compile(loaded.config, analysis.index)
 
 
 def findings(path: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
@@ -33,15 +35,23 @@ def findings(path: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
     Raises:
         ConfigError: the file cannot be opened.
     """
-    return _findings(read_config(path))
+    loaded = read_config(path)
+    return _findings(loaded, _analysis(loaded))
 
 
-def _findings(loaded: Loaded) -> tuple[list[Problem], list[Problem], list[Problem]]:
+def _analysis(loaded: Loaded) -> Analysis | None:
+    if loaded.draft is None:
+        return None
+    with collection_paused():
+        return analyse(loaded.draft, loaded.reading)
+
+
+def _findings(
+    loaded: Loaded, analysis: Analysis | None
+) -> tuple[list[Problem], list[Problem], list[Problem]]:
     errors = list(loaded.reading.problems)
     notes: list[Problem] = []
-    if loaded.draft is not None:
-        with collection_paused():
-            analysis = analyse(loaded.draft, loaded.reading)
+    if analysis is not None:
         errors += analysis.errors
         notes += analysis.notes
     warnings = list(loaded.warnings)

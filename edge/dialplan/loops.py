@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge.dialplan.bits import ascending, lowest
-from edge.dialplan.coverage import common
+from edge.dialplan.bits import lowest
 from edge.dialplan.number_index import NumberIndex
 from edge.dialplan.rule import Rule
 from media.config.model import Config
@@ -57,20 +56,11 @@ class _Steps:
 
     def __init__(self, config: Config, rules: list[Rule], called: NumberIndex) -> None:
         self._called = called
-        self._words = [each.called for each in rules]
         self._rules = {each.name: 1 << each.index for each in rules if each.name}
         self._queues = {name: 1 << len(rules) + at for at, name in enumerate(config.queues)}
         catch_all = next((at for at, each in enumerate(rules) if not each.conditions()), len(rules))
         self._before = (1 << min(catch_all + 1, len(rules))) - 1
         """Nothing gets past a rule that takes every call."""
-
-    def _reached(self, numbers: Sequence[Word]) -> int:
-        found = self._called.sharing(numbers, self._before)
-        unsure = found if len(numbers) > 1 else found & self._called.several
-        for each in ascending(unsure):
-            if common(numbers, self._words[each]) is None:
-                found ^= 1 << each
-        return found
 
     def of(self, path: str, action: ActionConfig, rule: Rule | None) -> Iterator[_Step]:
         """Yield the steps of an action and of what follows its failures."""
@@ -80,7 +70,7 @@ class _Steps:
             yield _Step(f"{path}.rule", self._rules[action.rule])
         if action.number is not None and action.trunk is None:
             reached = _template_words(action.number, rule)
-            yield _Step(f"{path}.number", self._reached(reached))
+            yield _Step(f"{path}.number", self._called.sharing_surely(reached, self._before))
         if action.on_failure is not None:
             yield from self.of(f"{path}.on_failure", action.on_failure, rule)
 

@@ -1,279 +1,178 @@
-"""Find the rules that take a number, or that share numbers with some words.
+"""Find the rules that take a number, or that share numbers with some parts of patterns.
 
-A word that begins like few others is found by its literal beginning. For the rest, whose wildcards
-come early, the set of rules that allow a character at a position is kept as bits, and a number is
-looked up by cutting the sets of its characters; that does not care where in a pattern the wildcards
-are (T. V. Lakshman, D. Stiliadis, "High-speed policy-based packet forwarding", 1998, do the same
-for packets). A rule of several such words has one in each *layer*, so that characters of different
-words are never mixed.
+Spans are found by where they begin and end (edge.dialplan.span_index), words by their characters
+(edge.dialplan.word_index).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from edge.dialplan.bits import ascending, bits_of
-from edge.dialplan.coverage import EVERYTHING, left_over
-from media.config.pattern import Word
+from edge.dialplan.bits import ascending, bits_of, count_of
+from edge.dialplan.coverage import EVERYTHING, common
+from edge.dialplan.span_index import MOST_RANGES, SpanIndex, Street, Stretch, street_of, stretch_of
+from edge.dialplan.stretches import Stretches
+from edge.dialplan.word_index import WordIndex, around
+from media.config.pattern import Part, Span, Word
 
 FEW = 8
 LAYERS = 12
 
 
-class Layer:
-    """At most one word of each rule.
-
-    Args:
-        words: rule and word.
-        count: how many rules there are.
-    """
-
-    def __init__(self, words: Sequence[tuple[int, Word]], count: int) -> None:
-        self.members = bits_of((rule for rule, _ in words), count)
-        self.longest = max((len(word.sets) for _, word in words), default=0)
-        sets: list[dict[frozenset[str], list[int]]] = [{} for _ in range(self.longest)]
-        closed: list[list[int]] = [[] for _ in range(self.longest + 1)]
-        opened: list[list[int]] = [[] for _ in range(self.longest + 1)]
-        for rule, word in words:
-            (opened if word.open else closed)[len(word.sets)].append(rule)
-            for at, chars in enumerate(word.sets):
-                sets[at].setdefault(chars, []).append(rule)
-        self.closed = [bits_of(each, count) for each in closed]
-        """By length: words of exactly that length."""
-        self.opened = [bits_of(each, count) for each in opened]
-        """By length: open words of at most that length."""
-        for at in range(self.longest):
-            self.opened[at + 1] |= self.opened[at]
-        self._sets = [
-            {chars: bits_of(rules, count) for chars, rules in each.items()} for each in sets
-        ]
-        self.chars = [_by_character(each, self.opened[at]) for at, each in enumerate(self._sets)]
-        """By position and character: words that allow it there, open ones that ended included."""
-        self._seen: dict[tuple[str, int, frozenset[str]], int] = {}
-
-    def point(self, number: str, bits: int) -> int:
-        """Return those of some rules whose word takes a number."""
-        bits &= self.ends(len(number))
-        for at in range(min(len(number), self.longest) - 1, -1, -1):
-            if not bits:
-                break
-            bits &= self.chars[at].get(number[at], self.opened[at])
-        return bits
-
-    def ends(self, length: int) -> int:
-        """Return the rules whose word takes numbers of a length."""
-        if length > self.longest:
-            return self.opened[self.longest]
-        return self.closed[length] | self.opened[length]
-
-    def sharing(self, word: Word, bits: int) -> int:
-        """Return those of some rules whose word shares a number with another."""
-        length = len(word.sets)
-        if not word.open:
-            bits &= self.ends(length)
-        elif length > self.longest:
-            bits &= self.opened[self.longest]
-        return self._cut("touching", word, bits)
-
-    def containing(self, word: Word, bits: int) -> int:
-        """Return those of some rules whose word takes every number of another."""
-        length = len(word.sets)
-        bits &= self.opened[min(length, self.longest)] if word.open else self.ends(length)
-        return self._cut("outer", word, bits)
-
-    def contained(self, word: Word, bits: int) -> int:
-        """Return those of some rules whose whole word another takes."""
-        length = len(word.sets)
-        if length > self.longest:
-            return 0
-        if not word.open:
-            bits &= self.closed[length]
-        return self._cut("inner", word, bits)
-
-    def _cut(self, way: str, word: Word, bits: int) -> int:
-        for at in range(min(len(word.sets), self.longest) - 1, -1, -1):
-            if not bits:
-                break
-            key = (way, at, word.sets[at])
-            found = self._seen.get(key)
-            if found is None:
-                found = self._seen[key] = self._related(way, at, word.sets[at])
-            bits &= found
-        return bits
-
-    def _related(self, way: str, at: int, chars: frozenset[str]) -> int:
-        found = 0 if way == "inner" else self.opened[at]
-        for other, rules in self._sets[at].items():
-            related = (
-                not chars.isdisjoint(other)
-                if way == "touching"
-                else other >= chars
-                if way == "outer"
-                else other <= chars
-            )
-            found |= rules if related else 0
-        return found
-
-
-def _by_character(sets: dict[frozenset[str], int], opened: int) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for chars, rules in sets.items():
-        for char in chars:
-            found[char] = found.get(char, opened) | rules
-    return found
-
-
 class NumberIndex:
-    """The words of every rule, of called numbers or of callers.
+    """The parts of every rule's patterns, of called numbers or of callers.
 
     Args:
-        words: one entry for each rule; an empty one takes every number.
+        parts: one entry for each rule; an empty one takes every number.
         few: so many words with one literal beginning are looked at one by one.
-        layers: words of one rule that are kept as bits at most.
+        layers: words, and ranges, of one rule that are kept as bits at most.
     """
 
     def __init__(
-        self, words: Sequence[Sequence[Word]], few: int = FEW, layers: int = LAYERS
+        self, parts: Sequence[Sequence[Part]], few: int = FEW, layers: int = LAYERS
     ) -> None:
-        count = len(words)
-        self.every = bits_of((at for at, each in enumerate(words) if not each), count)
+        count = len(parts)
+        self.every = bits_of((at for at, each in enumerate(parts) if not each), count)
         """Rules that take every number by not asking."""
-        self.several = bits_of((at for at, each in enumerate(words) if len(each) > 1), count)
-        self._by_prefix: dict[str, list[tuple[int, Word]]] = {}
-        for rule, each in enumerate(words):
-            for word in each:
-                self._by_prefix.setdefault(word.literal_prefix(), []).append((rule, word))
-        self.layers = [Layer(each, count) for each in self._take_crowded(count, few, layers)]
-        self._longest = max(map(len, self._by_prefix), default=-1)
-        self._single: dict[int, list[Word]] = {}
-        """By rule: the words that are in no layer."""
-        for found in self._by_prefix.values():
-            for rule, word in found:
-                self._single.setdefault(rule, []).append(word)
-        self._around = [Layer(each, count) for each in _around(words)]
+        self.several = bits_of((at for at, each in enumerate(parts) if len(each) > 1), count)
+        """Rules of more than one part."""
+        self.words = WordIndex(
+            [[part for part in each if isinstance(part, Word)] for each in parts], few, layers
+        )
+        self.spans = SpanIndex(
+            [[part for part in each if isinstance(part, Span)] for each in parts],
+            bits_of((at for at, each in enumerate(parts) if len(each) == 1), count),
+            few,
+            layers,
+        )
+        self._parts = parts
+        self._words = [
+            (at, part) for at, each in enumerate(parts) for part in each if isinstance(part, Word)
+        ]
+        self._by_street: dict[Street, dict[int, list[Stretch]]] = {}
 
-    def _take_crowded(self, count: int, few: int, most: int) -> list[list[tuple[int, Word]]]:
-        """Move the words whose beginning many share into layers, shortest beginnings first."""
-        layers: list[list[tuple[int, Word]]] = []
-        used = [0] * count
-        for prefix in sorted(self._by_prefix, key=len):
-            found = self._by_prefix[prefix]
-            if len(found) <= few:
-                continue
-            left = []
-            for rule, word in found:
-                at = used[rule]
-                if at == most:
-                    left.append((rule, word))
-                    continue
-                used[rule] += 1
-                if at == len(layers):
-                    layers.append([])
-                layers[at].append((rule, word))
-            if left:
-                self._by_prefix[prefix] = left
-            else:
-                del self._by_prefix[prefix]
-        return layers
+    def union(self, street: Street, rules: int, spend: Callable[[int], None]) -> Stretches:
+        """Return the numbers of one street that some rules take, but for scattered wildcards.
+
+        Args:
+            street: of them.
+            rules: as bits.
+            spend: told of the steps it takes.
+        """
+        found = Stretches()
+        line = self.spans.lines.get(street)
+        has: list[Mapping[int, Sequence[Stretch]]] = [line.spans] if line is not None else []
+        has.append(self._stretches_of_words(street) if rules & self.words.members else {})
+        every = sum(map(len, has))
+        spend(min(count_of(rules), every) // 16)
+        for rule in ascending(rules) if every else ():
+            for each in has:
+                for low, high in each.get(rule, ()):
+                    found.add(low, high)
+        return found
+
+    def _stretches_of_words(self, street: Street) -> Mapping[int, Sequence[Stretch]]:
+        """Return what words without scattered wildcards take of a street, by rule."""
+        known = self._by_street.get(street)
+        if known is None:
+            known = self._by_street[street] = {}
+            for rule, word in self._words:
+                found = stretch_of(word, street)
+                if found is not None and found[1]:
+                    known.setdefault(rule, []).append(found[0])
+        return known
 
     def point(self, number: str, bits: int) -> int:
         """Return those of some rules that take a number."""
         found = bits & self.every
-        for layer in self.layers:
-            wanted = bits & layer.members & ~found
-            if wanted:
-                found |= layer.point(number, wanted)
-        for rule, word in self._along(number):
-            if word.match(number):
-                found |= bits & 1 << rule
-        return found
+        found |= self.spans.point(number, bits)
+        return found | self.words.point(number, bits & ~found)
 
-    def sharing(self, words: Sequence[Word], bits: int) -> int:
-        """Return those of some rules that share a number with words; none are every number.
+    def sharing(self, parts: Sequence[Part], bits: int) -> int:
+        """Return those of some rules that share a number with parts; none are every number.
 
-        Of rules of several words, and for several words, too many may be returned.
+        Of rules of several parts, and for several parts, too many may be returned.
         """
-        if not words:
+        if not parts:
             return bits
         found = bits & self.every
+        words = [each for each in parts if isinstance(each, Word)]
+        for part in words:
+            found |= self.spans.sharing(part, bits & ~found)
+        for span in _hulls([each for each in parts if isinstance(each, Span)]):
+            if span.is_exact:
+                found |= self.point(span.low, bits)
+            else:
+                found |= self.spans.sharing(span, bits & ~found)
+                words += span.words() if bits & ~found & self.words.members else ()
         for word in around(words):
-            for layer in self._around:
-                wanted = bits & layer.members & ~found
-                if wanted:
-                    found |= layer.sharing(word, wanted)
+            found |= self.words.sharing(word, bits & ~found)
         return found
 
-    def containing(self, words: Sequence[Word], bits: int) -> int:
-        """Return rules that take all of some words, each of them by one word of the rule.
+    def sharing_surely(self, parts: Sequence[Part], bits: int) -> int:
+        """Return those of some rules that share a number with parts, and no others."""
+        found = self.sharing(parts, bits)
+        unsure = found
+        if len(parts) == 1 and isinstance(parts[0], Word):
+            unsure &= self.several | (0 if self._is_stretch(parts[0]) else self.spans.ranges)
+        for each in ascending(unsure & ~self.every if parts else 0):
+            if common(parts, self._parts[each]) is None:
+                found ^= 1 << each
+        return found
 
-        A rule of several words that only together take one of the words is not found.
+    def _is_stretch(self, word: Word) -> bool:
+        found = (stretch_of(word, street) for street in self.spans.lines)
+        return all(each is None or each[1] for each in found)
+
+    def containing(self, parts: Sequence[Part], bits: int) -> int:
+        """Return rules that take all of some parts, each of them by one part of the rule.
+
+        A rule of several parts that only together take one of the parts is not found.
         """
         every = bits & self.every
-        if bits == every:
-            return every
-        # the word that takes most is in the fewest others
-        for word in sorted(words or EVERYTHING, key=lambda each: len(each.literal_prefix())):
+        # the part that takes most is in the fewest others
+        for part in sorted(parts or EVERYTHING, key=_breadth):
             if bits == every:
                 break
-            found = 0
-            for layer in self.layers:
-                wanted = bits & layer.members & ~found
-                if wanted:
-                    found |= layer.containing(word, wanted)
-            for rule, other in self._along(word.literal_prefix()):
-                if bits >> rule & 1 and left_over([word], [other]) is None:
-                    found |= 1 << rule
-            bits = found | every
+            found = every | self.spans.containing(part, bits)
+            left = bits & ~found & self.words.members
+            for word in (part,) if isinstance(part, Word) else part.words() if left else ():
+                left = self.words.containing(word, left)
+            bits = found | left
         return bits
 
-    def contained(self, words: Sequence[Word], bits: int) -> int:
-        """Return rules all of whose numbers one word takes; some of several words are missed."""
-        if not words or any(each.open and not each.sets for each in words):
+    def contained(self, parts: Sequence[Part], bits: int) -> int:
+        """Return rules all of whose numbers one part takes; some of several parts are missed."""
+        if not parts or any(isinstance(p, Word) and p.open and not p.sets for p in parts):
             return bits
-        bits &= ~self.every
-        for layer in self._around:
-            wanted = bits & layer.members
-            found = 0
-            for word in words:
-                if wanted & ~found:
-                    found |= layer.contained(word, wanted & ~found)
-            bits &= ~(wanted & ~found)
-        return bits
-
-    def singles_of(self, bits: int) -> list[Word]:
-        """Return the words of some rules that are in no layer."""
-        if not self._single:
-            return []
-        return [word for rule in ascending(bits) for word in self._single.get(rule, ())]
-
-    def _along(self, text: str) -> Iterator[tuple[int, Word]]:
-        for length in range(min(len(text), self._longest) + 1):
-            yield from self._by_prefix.get(text[:length], ())
+        bits = self.spans.contained(parts, bits & ~self.every)
+        words: list[Word] = []
+        for part in parts if bits & self.words.members else ():
+            words += (part,) if isinstance(part, Word) else part.words()
+        return self.words.contained(words, bits)
 
 
-def around(words: Sequence[Word]) -> Sequence[Word]:
-    """Return one word for each length that takes at least what the words of that length take."""
-    if len(words) < 2:
-        return words
-    by_length: dict[tuple[int, bool], list[Word]] = {}
-    for word in words:
-        by_length.setdefault((len(word.sets), word.open), []).append(word)
+def _hulls(spans: Sequence[Span]) -> Sequence[Span]:
+    """Return the spans; of many ranges one span for each street, that takes at least as much."""
+    ranges = [each for each in spans if not each.is_exact]
+    if len(ranges) <= MOST_RANGES:
+        return spans
+    ends: dict[Street, list[Span]] = {}
+    for each in spans:
+        ends.setdefault(street_of(each.low), []).append(each)
     return [
-        Word(tuple(_union(chars) for chars in zip(*(w.sets for w in each), strict=True)), is_open)
-        for (_, is_open), each in by_length.items()
+        Span(min(each.low for each in found), max(each.high for each in found))
+        for found in ends.values()
     ]
 
 
-def _union(sets: Sequence[frozenset[str]]) -> frozenset[str]:
-    distinct = set(sets)
-    return frozenset().union(*distinct) if len(distinct) > 1 else sets[0]
-
-
-def _around(words: Sequence[Sequence[Word]]) -> list[list[tuple[int, Word]]]:
-    layers: list[list[tuple[int, Word]]] = []
-    for rule, each in enumerate(words):
-        for at, word in enumerate(around(each)):
-            if at == len(layers):
-                layers.append([])
-            layers[at].append((rule, word))
-    return layers
+def _breadth(part: Part) -> int:
+    """Return by how many characters all numbers of a part begin alike."""
+    if isinstance(part, Word):
+        return len(part.literal_prefix())
+    alike = 0
+    for low, high in zip(part.low, part.high, strict=True):
+        if low != high:
+            break
+        alike += 1
+    return alike

@@ -1,6 +1,6 @@
 """Route a call: the first rule whose every condition holds takes it.
 
-Rules are indexed by every condition but hours (edge.dialplan.number_index, condition_index): a plan
+Rules are indexed by every condition but hours (edge.dialplan.rule_index): a plan
 of ten thousand rules looks at few of them whatever they have in common.
 """
 
@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.dialplan.bits import lowest
-from edge.dialplan.condition_index import ConditionIndex
-from edge.dialplan.number_index import NumberIndex
 from edge.dialplan.rule import Rule, fits
+from edge.dialplan.rule_index import RuleIndex
 from edge.hours import Hours
 from media.config.model import Config
 from media.config.routing import ActionConfig
@@ -95,19 +94,25 @@ NOT_FOUND = Action(reject=404, reason="no dial rule takes this number")
 class DialPlan:
     """The compiled rules; immutable, so that calls in progress keep the plan they began with."""
 
-    def __init__(self, rules: tuple[Rule, ...], hours: Mapping[str, Hours]) -> None:
-        self.rules = rules
+    def __init__(self, index: RuleIndex, hours: Mapping[str, Hours]) -> None:
+        self.rules = index.rules
         self.hours = hours
-        self._by_name = {each.name: each for each in rules if each.name}
-        self._called = NumberIndex([each.called for each in rules])
-        self._caller = NumberIndex([each.caller for each in rules])
-        self._conditions = ConditionIndex([each.cell for each in rules])
+        self._by_name = {each.name: each for each in self.rules if each.name}
+        self._called = index.called
+        self._caller = index.caller
+        self._conditions = index.conditions
 
     @classmethod
-    def compile(cls, config: Config) -> DialPlan:
-        """Compile the rules of a loaded configuration."""
-        rules = tuple(Rule.compile(at, each) for at, each in enumerate(config.dialplan))
-        return cls(rules, {name: Hours.compile(each) for name, each in config.hours.items()})
+    def compile(cls, config: Config, index: RuleIndex | None = None) -> DialPlan:
+        """Compile the rules of a loaded configuration.
+
+        Args:
+            config: without problems.
+            index: of its rules, where the check has made one.
+        """
+        if index is None:
+            index = RuleIndex([Rule.compile(at, each) for at, each in enumerate(config.dialplan)])
+        return cls(index, {name: Hours.compile(each) for name, each in config.hours.items()})
 
     def route(self, facts: CallFacts) -> Decision:
         """Return what is to be done with a call."""

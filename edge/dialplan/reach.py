@@ -2,9 +2,10 @@
 
 Most rules are proven reachable by one example: a call that fits the rule and no earlier one. Only
 where every example that was tried is taken the sets are compared: first with single earlier rules,
-then with all of them together. Deciding whether many patterns together take everything of another
-is as hard as the satisfiability of formulas, so that is bounded by steps; what is given up on
-counts as reachable, and is said.
+then with all of them together. What the ranges of rules with the same conditions take is kept as
+stretches, so that a range is compared with any number of them at once. Deciding whether many other
+patterns together take everything of another is as hard as the satisfiability of formulas, so that
+is bounded by steps; what is given up on counts as reachable, and is said.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.dialplan.alike import RangesAlike
 from edge.dialplan.bits import ascending, bits_of, count_of
-from edge.dialplan.condition_index import ConditionIndex
 from edge.dialplan.coverage import EVERYTHING, left_over
 from edge.dialplan.covering import Covering, Spender, StepsSpentError
 from edge.dialplan.examples import example_numbers, others_at
-from edge.dialplan.number_index import FEW, NumberIndex
 from edge.dialplan.rule import Rule
-from media.config.pattern import Word
+from edge.dialplan.rule_index import RuleIndex
+from media.config.pattern import Part
 
 _MOST_STEPS = 60_000
 """For all rules; a second's work."""
@@ -27,6 +28,8 @@ _MOST_FOR_ONE = 6_000
 _CALLERS = 2
 _ANY_NUMBERS = ["100", "+4930123456789"]
 _ANY_CALLERS = ["anonymous"]
+_MANY = 48
+"""Earlier rules that share calls with one; up to so many are compared without a short cut."""
 _MOST_TO_THIN = 12
 """Covering rules that are tried one by one for being needed."""
 
@@ -35,8 +38,8 @@ _MOST_TO_THIN = 12
 class Found:
     """What is known of one rule."""
 
-    takers: tuple[Rule, ...] = ()
-    """Earlier rules that take all of its calls; empty where it can match."""
+    takers: int = 0
+    """Earlier rules that take all of its calls, as bits; empty where it can match."""
     near: int = 0
     """Earlier rules that share calls with it."""
 
@@ -45,34 +48,32 @@ class Reach:
     """The rules of a plan; ask in their order.
 
     Args:
-        rules: all of them.
+        index: of all of them.
         trunks: names of all trunks.
-        few: how many words are looked at one by one, see NumberIndex.
     """
 
-    def __init__(self, rules: Sequence[Rule], trunks: tuple[str, ...], few: int = FEW) -> None:
-        self.called = NumberIndex([each.called for each in rules], few)
-        self.caller = NumberIndex([each.caller for each in rules], few)
-        self.conditions = ConditionIndex([each.cell for each in rules])
+    def __init__(self, index: RuleIndex, trunks: tuple[str, ...]) -> None:
+        self.called = index.called
+        self.caller = index.caller
         self.undecided: list[Rule] = []
         """Rules that were given up on."""
-        self._rules = rules
+        self._rules = index.rules
+        self._conditions = index.conditions
         self._trunks = trunks
+        self._alike = RangesAlike()
         self._matching = 0
         """Earlier rules that can match; those that cannot take no call from anybody."""
         self._steps = _MOST_STEPS
 
     def ask(self, rule: Rule) -> Found:
         """Return what takes the next rule's calls."""
-        near = self.conditions.touching(rule.cell, self._matching)
+        near = self._conditions.touching(rule.cell, self._matching)
         near = self.called.sharing(rule.called, near)
         near = self.caller.sharing(rule.caller, near)
-        takers: tuple[Rule, ...] = ()
-        common = self._taking_examples(rule, near) if near else None
-        if common is not None:
-            takers = self._takers(rule, near, common)
+        takers = self._takers(rule, near) if near else 0
         if not takers:
             self._matching |= 1 << rule.index
+            self._alike.add(rule)
         return Found(takers, near)
 
     def _taking_examples(self, rule: Rule, near: int) -> int | None:
@@ -81,7 +82,7 @@ class Reach:
         None where a call was found that the rule takes and no earlier one does.
         """
         common = near
-        anyway = self.conditions.containing(rule.cell, near)
+        anyway = self._conditions.containing(rule.cell, near)
         elsewhere: list[int] | None = None
         for number in example_numbers(rule.called, rule.index) or _ANY_NUMBERS:
             taking = self.called.point(number, near)
@@ -93,34 +94,40 @@ class Reach:
                 if left & anyway:
                     continue
                 if elsewhere is None:
-                    elsewhere = list(others_at(rule.cell, self.conditions))
+                    elsewhere = list(others_at(rule.cell, self._conditions))
                 if not all(left & each for each in elsewhere):
                     return None
         return common
 
-    def _takers(self, rule: Rule, near: int, common: int) -> tuple[Rule, ...]:
-        within = self.conditions.containing(rule.cell, common)
+    def _takers(self, rule: Rule, near: int) -> int:
+        alike = self._alike.taking(rule) & near if count_of(near) > _MANY else 0
+        common = near if alike else self._taking_examples(rule, near)
+        if common is None:
+            return 0
+        within = self._conditions.containing(rule.cell, common)
         within = self.called.containing(rule.called, within)
         within = self.caller.containing(rule.caller, within)
         while within:
             last = within.bit_length() - 1
             if rule.cell.is_within(self._rules[last].cell):
-                return (self._rules[last],)
+                return 1 << last
             within ^= 1 << last
+        if alike:
+            return alike
         try:
             return self._together(rule, near)
         except StepsSpentError:
             self.undecided.append(rule)
-            return ()
+            return 0
 
-    def _together(self, rule: Rule, near: int) -> tuple[Rule, ...]:
+    def _together(self, rule: Rule, near: int) -> int:
         """Return earlier rules that take all calls of a rule between them."""
         spend = self._spender()
         near = self._taking_all_callers(rule, near, spend)
         covering = Covering(self.called, spend)
         wanted = rule.called or EVERYTHING
         if not near or covering.left_over(wanted, near) is not None:
-            return ()
+            return 0
         spend(count_of(near))
         rules = [self._rules[each] for each in ascending(near)]
         cells = list(rule.cell.split([each.cell for each in rules], self._trunks))
@@ -132,12 +139,12 @@ class Reach:
                 (each.index for each in rules if cell.is_within(each.cell)), len(self._rules)
             )
             if covering.left_over(wanted, covers) is not None:
-                return ()
+                return 0
             by_cell.append(covers)
             used |= covers
         if count_of(used) <= _MOST_TO_THIN:
             used = _thinned(used, by_cell, wanted, covering)
-        return tuple(self._rules[each] for each in ascending(used))
+        return used
 
     def _taking_all_callers(self, rule: Rule, near: int, spend: Spender) -> int:
         taking = self.caller.containing(rule.caller, near)
@@ -160,7 +167,7 @@ class Reach:
         return spend
 
 
-def _thinned(used: int, by_cell: list[int], wanted: Sequence[Word], covering: Covering) -> int:
+def _thinned(used: int, by_cell: list[int], wanted: Sequence[Part], covering: Covering) -> int:
     """Return a part of some covering rules none of which can be spared."""
     for each in reversed(list(ascending(used))):
         fewer = used & ~(1 << each)

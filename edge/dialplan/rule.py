@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.dialplan.cell import Cell
 from edge.hours import Hours
-from media.config.pattern import Word, parse_pattern
+from media.config.pattern import Part, parse_pattern
 from media.config.routing import MatchConfig, RuleConfig
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Rule:
     config: RuleConfig
     cell: Cell
     """What it asks for apart from numbers."""
-    called: tuple[Word, ...]
+    called: tuple[Part, ...]
     """Empty takes every number."""
-    caller: tuple[Word, ...]
+    caller: tuple[Part, ...]
     """Empty takes every caller."""
     headers: tuple[tuple[str, str, tuple[str, ...]], ...]
     """Name in lower case, the text in the file, and its parts between the stars."""
@@ -43,8 +43,8 @@ class Rule:
             match=match,
             config=config,
             cell=Cell.of(match),
-            called=tuple(word for each in match.called for word in parse_pattern(each)),
-            caller=tuple(word for each in match.caller for word in parse_pattern(each)),
+            called=tuple(part for each in match.called for part in parse_pattern(each)),
+            caller=tuple(part for each in match.caller for part in parse_pattern(each)),
             headers=tuple(
                 (name.lower(), text, tuple(text.strip().lower().split("*")))
                 for name, text in match.headers.items()

@@ -233,12 +233,12 @@ def _variables(rule: RuleConfig) -> set[str]:
     """Return the variables that every way of matching this rule sets."""
     names = set(BUILT_IN_VARIABLES)
     for patterns in (rule.match.called, rule.match.caller):
-        captured = [
-            {each.name for each in word.captures}
-            for pattern in patterns
-            for word in parse_pattern(pattern)
-        ]
-        if captured:
+        if patterns and all("{" in each for each in patterns):
+            captured = [
+                {each.name for each in part.captures}
+                for pattern in patterns
+                for part in parse_pattern(pattern)
+            ]
             names |= set.intersection(*captured)
     return names
 

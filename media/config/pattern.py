@@ -11,7 +11,8 @@
 ``+4930{extension}``        the rest, one character or more
 ==========================  =====================================================
 
-A pattern becomes one or more *words*: a fixed row of character sets, open at its end or not. That
+A pattern becomes *parts*: an exact number or a range is one *span*, anything else one or more
+*words*, rows of character sets, open at their end or not. A span can be written as words, too. That
 makes overlap and coverage of patterns decidable (see edge.dialplan.coverage).
 """
 
@@ -20,8 +21,9 @@ from __future__ import annotations
 import functools
 import re
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from media.config.checks import Check
 
@@ -33,6 +35,8 @@ MOST_WORDS = 200
 
 _CAPTURE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([0-9]{1,2})(?:-([0-9]{1,2}))?)?")
 _CLASS = re.compile(r"[0-9*#-]+")
+_EXACT = re.compile(r"\+?[0-9]+")
+_RANGE = re.compile(r"(\+?[0-9]+)\.\.(\+?[0-9]+)")
 _NUMBER_START = re.compile(r"[+0-9(]")
 _SEPARATORS = str.maketrans("", "", " -/()")
 _SINGLES = {each: frozenset(each) for each in ALPHABET}
@@ -83,17 +87,68 @@ class Word:
         return prefix
 
 
-@functools.lru_cache(maxsize=65_536)
-def parse_pattern(text: str) -> tuple[Word, ...]:
-    """Parse a number pattern into the words that it stands for.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Numbers of digits from one to another, all equally long, all with a plus or all without."""
+
+    low: str
+    high: str
+    """Not below ``low``; the same for an exact number."""
+    captures: ClassVar[tuple[Capture, ...]] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is a single number."""
+        return self.low == self.high
+
+    def match(self, number: str) -> bool:
+        """Say whether a number is one of them."""
+        return (
+            len(number) == len(self.low)
+            and self.low <= number <= self.high
+            and number.isascii()
+            and number.removeprefix("+").isdecimal()
+        )
+
+    def captured(self, _: str) -> dict[str, str]:
+        """Return the variables of a number that matched: none."""
+        return {}
+
+    def words(self) -> tuple[Word, ...]:
+        """Return the words that take these numbers, each number by one of them, ascending."""
+        return _words_of_span(self.low, self.high)
+
+
+Part = Word | Span
+"""What a pattern is made of."""
+
+
+def words_of(parts: Iterable[Part]) -> tuple[Word, ...]:
+    """Return the words that take what some parts take."""
+    return tuple(
+        word
+        for each in parts
+        for word in ((each,) if isinstance(each, Word) else _words_of_span(each.low, each.high))
+    )
+
+
+def parse_pattern(text: str) -> tuple[Part, ...]:
+    """Parse a number pattern into the parts that it stands for.
 
     Raises:
         ValueError: with what is wrong and what was expected.
     """
     if len(text) > LONGEST_PATTERN:
         raise ValueError(f"the pattern is longer than {LONGEST_PATTERN} characters")
+    if _EXACT.fullmatch(text):
+        return (Span(text, text),)
     if ".." in text:
-        return _parse_range(text)
+        return (_parse_range(text),)
+    return _parse_general(text)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _parse_general(text: str) -> tuple[Part, ...]:
     words = [Word(())]
     at = 0
     rest = text.strip()
@@ -109,6 +164,9 @@ def parse_pattern(text: str) -> tuple[Word, ...]:
             raise ValueError(f'"{text}" stands for more than {MOST_WORDS} lengths; use {{name}}')
     if all(not each.sets and not each.open for each in words):
         raise ValueError(f'"{text}" holds no number; every number is "*"')
+    literal = words[0].literal_prefix()
+    if len(words) == 1 and words[0] == Word(tuple(map(frozenset, literal))):
+        return (Span(literal, literal),) if _EXACT.fullmatch(literal) else tuple(words)
     return tuple(words)
 
 
@@ -184,8 +242,11 @@ def _parse_capture(inner: str, words: list[Word], text: str) -> list[Word]:
     ]
 
 
-def _parse_range(text: str) -> tuple[Word, ...]:
-    low, _, high = (each.strip().translate(_SEPARATORS) for each in text.partition(".."))
+def _parse_range(text: str) -> Span:
+    if plain := _RANGE.fullmatch(text):
+        low, high = plain.groups()
+    else:
+        low, _, high = (each.strip().translate(_SEPARATORS) for each in text.partition(".."))
     plus = "+" if low.startswith("+") else ""
     if high.startswith("+") != bool(plus) or not (
         low[len(plus) :].isdecimal() and high[len(plus) :].isdecimal() and text.isascii()
@@ -195,6 +256,12 @@ def _parse_range(text: str) -> tuple[Word, ...]:
         raise ValueError(f'"{text}": both ends of a range must have the same number of digits')
     if high < low:
         raise ValueError(f'"{text}" ends before it begins; did you mean "{high}..{low}"?')
+    return Span(low, high)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _words_of_span(low: str, high: str) -> tuple[Word, ...]:
+    plus = low[: low.startswith("+")]
     prefix = tuple(_SINGLES[each] for each in plus)
     return tuple(
         Word((*prefix, *sets)) for sets in _split_range(low[len(plus) :], high[len(plus) :])

@@ -2,8 +2,11 @@
 
     python -m tests.bench.dialplan [SHAPE ...]
 
-Each shape is written as a file and read back. ``check`` is reading and analysis together, as
-``cordboard check`` does it, in seconds of the processor; routes are in milliseconds.
+Each shape is written as a file and read back. In seconds of the processor: ``yaml``, the text into
+nodes (libyaml and what is built from its events); ``values``, the nodes into a configuration;
+``rules``, what the dial plan's analysis adds; ``check``, all of it as ``cordboard check`` does it,
+and beside that what a clock on the wall says; ``compile``, a dial plan's routes. Routes are in
+milliseconds.
 """
 
 from __future__ import annotations
@@ -16,9 +19,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.dialplan.analysis import analyse
 from edge.dialplan.loading import findings
 from edge.dialplan.plan import CallFacts, DialPlan
+from media.config.collection import collection_paused
 from media.config.load import read_config
+from media.config.nodes import compose, decode
+from media.config.pattern import words_of
 
 RULES = 10_000
 CALLS = 3_000
@@ -103,6 +110,31 @@ def _lists(dice: random.Random, index: int) -> str:
     return f"called: [{numbers}]"
 
 
+def _lists_of_ranges(dice: random.Random, index: int) -> str:
+    lows = [dice.randrange(10**8 - 300) for _ in range(12)]
+    ranges = ", ".join(f'"+49{low:08}..+49{low + dice.randrange(300):08}"' for low in lows)
+    return f"called: [{ranges}]"
+
+
+def _tiles(dice: random.Random, index: int) -> str:
+    if index % 4 < 3:  # side by side
+        return f'called: "+49{index * 1_000:08}..+49{index * 1_000 + 999:08}"'
+    low, high = sorted(dice.randrange(index * 1_000) for _ in range(2))
+    return f'called: "+49{low:08}..+49{high:08}"'
+
+
+def _ranges_and_prefixes(dice: random.Random, index: int) -> str:
+    low, high = sorted(dice.randrange(10**8) for _ in range(2))
+    prefix, scattered = dice.randrange(10_000), dice.randrange(1_000)
+    patterns = [f"+49{low:08}..+49{high:08}", f"+49{prefix:04}*", f"+49?{scattered:03}??[1-5]?"]
+    return f'called: "{dice.choice(patterns)}"'
+
+
+def _ranges_by_hours(dice: random.Random, index: int) -> str:
+    asked = f"hours: h{dice.randrange(HOURS)}, trunk: t{dice.randrange(TRUNKS)}"
+    return f"{_wide(dice, index)}, {asked}"
+
+
 def _callers(dice: random.Random, index: int) -> str:
     return f'called: "+4930*", caller: "??{index:05}*"'
 
@@ -125,6 +157,10 @@ SHAPES: dict[str, Callable[[random.Random, int], str]] = {
     "same numbers, other hours": _hours,
     "headers only": _headers,
     "lists of numbers": _lists,
+    "lists of ranges": _lists_of_ranges,
+    "ranges over tiles": _tiles,
+    "ranges, prefixes, wildcards": _ranges_and_prefixes,
+    "ranges by hours and trunk": _ranges_by_hours,
     "callers with wildcards": _callers,
     "copies": _copies,
 }
@@ -147,8 +183,10 @@ def calls(plan: DialPlan, seed: int = 2) -> list[CallFacts]:
     for _ in range(CALLS):
         rule = dice.choice(plan.rules)
         numbers = [
-            "".join(dice.choice(sorted(each)) for each in dice.choice(words).sets) if words else ""
-            for words in (rule.called, rule.caller)
+            "".join(dice.choice(sorted(each)) for each in dice.choice(words_of(parts)).sets)
+            if parts
+            else ""
+            for parts in (rule.called, rule.caller)
         ]
         headers = {name: text.replace("*", "7") for name, text, _ in rule.headers}
         trunk = dice.choice(rule.match.trunk) if rule.match.trunk else None
@@ -171,14 +209,24 @@ def measure(shape: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.yaml"
         write_plan(path, shape)
+        text = decode(path.read_bytes())
+        with collection_paused():
+            begin = time.process_time()
+            nodes = compose(text)
+            yaml_s = time.process_time() - begin
+        del nodes
         begin = time.process_time()
         loaded = read_config(path)
-        read_s = time.process_time() - begin
-        begin = time.process_time()
+        values_s = time.process_time() - begin - yaml_s
+        draft = loaded.draft
+        assert draft is not None
+        with collection_paused():
+            begin = time.process_time()
+            analyse(draft, loaded.reading)
+            rules_s = time.process_time() - begin
+        begin, wall = time.process_time(), time.monotonic()
         errors, _, notes = findings(path)
-        check_s = time.process_time() - begin
-    draft = loaded.draft
-    assert draft is not None
+        check_s, wall_s = time.process_time() - begin, time.monotonic() - wall
     begin = time.process_time()
     plan = DialPlan.compile(draft)
     compile_s = time.process_time() - begin
@@ -189,14 +237,16 @@ def measure(shape: str) -> str:
         spent.append((time.thread_time() - begin) * 1_000)
     spent.sort()
     return (
-        f"{shape:28} {read_s:6.2f} {check_s:6.2f} {compile_s:8.2f} {spent[len(spent) // 2]:10.3f}"
-        f" {spent[int(len(spent) * 0.99)]:10.3f} {len(errors):7} {len(notes):5}"
+        f"{shape:28} {yaml_s:5.2f} {values_s:6.2f} {rules_s:6.2f} {check_s:6.2f} {wall_s:6.2f}"
+        f" {compile_s:8.2f} {spent[len(spent) // 2]:10.3f} {spent[int(len(spent) * 0.99)]:10.3f}"
+        f" {len(errors):7} {len(notes):5}"
     )
 
 
 def main() -> None:
     """Print a table."""
-    columns = f"{'read':>6} {'check':>6} {'compile':>8} {'route p50':>10} {'route p99':>10}"
+    columns = f"{'yaml':>5} {'values':>6} {'rules':>6} {'check':>6} {'wall':>6}"
+    columns += f" {'compile':>8} {'route p50':>10} {'route p99':>10}"
     print(f"{f'{RULES} rules':28} {columns}  errors notes")
     for shape in sys.argv[1:] or SHAPES:
         print(measure(shape), flush=True)
