@@ -87,7 +87,9 @@ def analyse(config: Config, reading: Reading) -> Analysis:
         for each in reach.undecided[:1]
     ]
     analysis.errors += [
-        problem(path, message) for path, message in find_loops(config, rules, paths, reach.called)
+        problem(path, message)
+        for path, message in find_loops(config, rules, paths, reach.called)
+        if not reading.is_flawed(path)
     ]
     return analysis
 

@@ -140,8 +140,8 @@ class TimeZone(Check):
         return f'"{value}" is not a time zone; expected for example Europe/Berlin'
 
     def choices(self) -> tuple[str, ...]:
-        """Return the names of all zones."""
-        return _time_zones()
+        """Return the names of zones of places, and UTC; EST is not meant by CEST."""
+        return ("UTC", *(each for each in _time_zones() if "/" in each))
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,12 +85,16 @@ def _parse(content: bytes, path: Path) -> Loaded:
 
 
 def _draft(content: bytes, reading: Reading) -> Config | None:
+    flaws: list[NodeError] = []
     try:
-        root = compose(decode(content))
+        root = compose(decode(content), flaws)
     except NodeError as error:
-        at = Problem(reading.file, error.line, error.column, "", str(error))
-        reading.problems.append(at)
+        flaws.append(error)
         return None
+    finally:
+        reading.problems += [
+            Problem(reading.file, each.line, each.column, "", str(each)) for each in flaws
+        ]
     if root is None:
         missing = '"agents" and "dialplan" are missing'
         reading.problems.append(Problem(reading.file, 1, 1, "", f"the file is empty; {missing}"))

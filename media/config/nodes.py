@@ -58,6 +58,11 @@ class MappingNode(Node):
     pending_key: Node | None = None
 
 
+@dataclass(slots=True)
+class FlawedNode(Node):
+    """What a problem was noted for already."""
+
+
 class NodeError(Exception):
     """The text is no usable YAML.
 
@@ -91,14 +96,18 @@ def decode(content: bytes) -> str:
         raise NodeError(f"{found} is not UTF-8; save the file as UTF-8", line, column) from error
 
 
-def compose(text: str) -> Node | None:
+def compose(text: str, flaws: list[NodeError]) -> Node | None:
     """Compose the one document in the text; None when it is empty.
 
+    Args:
+        text: of the file.
+        flaws: takes tags and unknown aliases, which do not hide what else is wrong.
+
     Raises:
-        NodeError: not YAML, several documents, tags, or beyond a bound.
+        NodeError: not YAML, several documents, or beyond a bound.
     """
     try:
-        return _Composition().run(yaml.parse(text, Loader=_LOADER))
+        return _Composition(flaws).run(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         raise _from_marked(error, text) from error
     except yaml.reader.ReaderError as error:
@@ -119,7 +128,8 @@ def compose(text: str) -> Node | None:
 class _Composition:
     """Builds nodes from the parser's events."""
 
-    def __init__(self) -> None:
+    def __init__(self, flaws: list[NodeError]) -> None:
+        self._flaws = flaws
         self._anchors: dict[str, Node] = {}
         self._open: list[tuple[Node, str | None]] = []
         self._root: Node | None = None
@@ -136,16 +146,25 @@ class _Composition:
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
             elif isinstance(event, yaml.ScalarEvent):
-                _reject_tag(event)
-                node = ScalarNode(line, column, 1, event.value, not event.style)
+                node: Node = ScalarNode(line, column, 1, event.value, not event.style)
+                if event.tag is not None:
+                    self._note_tag(event)
+                    node = FlawedNode(line, column)
                 self._finish(node, event.anchor)
             elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
-                _reject_tag(event)
+                if event.tag is not None:
+                    self._note_tag(event)
                 self._start(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 node_, anchor = self._open.pop()
                 self._finish(node_, anchor)
         return self._root
+
+    def _note_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+        message = f"the tag {shown} is not supported; write the value alone"
+        flaw = NodeError(f"{message}, in quotes if it is text", *_place(event))
+        self._flaws.append(flaw)
 
     def _start(self, event: yaml.CollectionStartEvent) -> None:
         line, column = _place(event)
@@ -158,10 +177,9 @@ class _Composition:
         target = self._anchors.get(event.anchor or "")
         if target is None:
             known = ", ".join(f"*{each}" for each in self._anchors) or "none so far"
-            raise NodeError(
-                f"alias *{event.anchor} has no finished anchor before it; known: {known}",
-                *_place(event),
-            )
+            message = f"alias *{event.anchor} has no finished anchor before it; known: {known}"
+            self._flaws.append(NodeError(message, *_place(event)))
+            target = FlawedNode(*_place(event))
         self._finish(target, None, _place(event))
 
     def _finish(self, node: Node, anchor: str | None, at: tuple[int, int] | None = None) -> None:
@@ -190,16 +208,6 @@ def _place(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _reject_tag(event: yaml.NodeEvent) -> None:
-    tag = getattr(event, "tag", None)
-    if tag is not None:
-        shown = tag.replace("tag:yaml.org,2002:", "!!")
-        raise NodeError(
-            f"the tag {shown} is not supported; write the value alone, in quotes if it is text",
-            *_place(event),
-        )
-
-
 def _from_marked(error: yaml.MarkedYAMLError, text: str) -> NodeError:
     mark = error.problem_mark or error.context_mark
     if "quoted scalar" in (error.context or "") and "end of stream" in (error.problem or ""):
@@ -212,18 +220,30 @@ def _from_marked(error: yaml.MarkedYAMLError, text: str) -> NodeError:
         column = at.index("\t") + 1
         return NodeError("a tab stands in the indentation; YAML wants spaces", line, column)
     context = f" {error.context.strip()}" if error.context else ""
-    hint = _hint(f"{context} {what}", at)
+    begun = error.context_mark.line + 1 if error.context_mark else line
+    hint = _hint(f"{context} {what}", at[column - 1 :], begun)
     return NodeError(f"YAML syntax{context}: {what}{hint}", line, column)
 
 
-def _hint(what: str, line: str) -> str:
+def _hint(what: str, rest: str, begun: int) -> str:
+    """Say what to do about a syntax error.
+
+    Args:
+        what: is wrong.
+        rest: of the line, from where it is.
+        begun: line on which the list or mapping around it begins.
+    """
+    if "parsing a flow" in what:
+        return f"; a comma, or the closing bracket of what begins in line {begun}, is missing"
+    if "expected '-' indicator" in what:
+        return "; items of one list must begin in the same column"
     if "mapping values are not allowed" in what:
         return "; put text that holds ': ' into quotes, or check the indentation"
     if "could not find expected ':'" in what:
         return "; write 'key: value' with a space after the colon"
     if "did not find expected key" in what or "expected <block end>" in what:
         return "; keys of one mapping must begin in the same column"
-    if "start any token" in what and line.strip()[:1] in "@`%":
+    if "start any token" in what and rest[:1] in ("@", "`", "%"):
         return "; put text that begins with that character into quotes"
     if "quoted scalar" in what:
         return "; a closing quote is missing"

@@ -176,6 +176,8 @@ def _parse_element(
     char = rest[at]
     if char == "*" and at == len(rest) - 1:
         return 1, [Word(each.sets, True, each.captures) for each in words]
+    if char == "*" and rest.startswith("+"):
+        raise ValueError(f'"{text}": "*" takes the rest, so it comes last; the star key is "[*]"')
     if char == "?":
         return 1, [_longer(each, DIGITS) for each in words]
     if char in "[{":

@@ -19,7 +19,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from media.config.checks import Check, EachKey, OnePlain
-from media.config.nodes import ListNode, MappingNode, Node, ScalarNode
+from media.config.nodes import FlawedNode, ListNode, MappingNode, Node, ScalarNode
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
@@ -96,9 +96,15 @@ class Reading:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean "x"?`` when a known word is close, else nothing."""
+    meant = closest(word, known)
+    return f'; did you mean "{meant}"?' if meant is not None else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another, None when none is much like it."""
     by_lower = {each.lower(): each for each in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
+    return by_lower[close[0]] if close else None
 
 
 def read(hint: Any, node: Node, path: str, reading: Reading) -> Any:
@@ -115,6 +121,8 @@ def read(hint: Any, node: Node, path: str, reading: Reading) -> Any:
         hint, *rest = typing.get_args(hint)
         extras = tuple(rest)
     reading.positions[path] = (node.line, node.column)
+    if isinstance(node, FlawedNode):
+        return FLAWED
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         if isinstance(node, ScalarNode) and node.plain and node.text in _NULLS:
@@ -206,6 +214,8 @@ def _unique(node: MappingNode, path: str, reading: Reading) -> Iterable[tuple[Sc
     seen: dict[str, ScalarNode] = {}
     for key, value in node.pairs:
         inner = f"{path}." if path else ""
+        if isinstance(key, FlawedNode):
+            continue
         if not isinstance(key, ScalarNode):
             reading.note(key, path, "a key must be plain text, not a list or mapping")
         elif key.text == "<<" and key.plain:
@@ -253,21 +263,25 @@ def read_dataclass(cls: type, node: Node, path: str, reading: Reading) -> Any:
             node, path, f"{_shown(node)} is not a mapping; expected keys such as {keys}"
         )
     values: dict[str, Any] = {}
-    given = set()
+    given = {key.text for key, _ in node.pairs if isinstance(key, ScalarNode)}
     for key, value_node in _unique(node, path, reading):
-        inner = f"{path}.{key.text}" if path else key.text
-        if key.text not in fields:
-            hint = did_you_mean(key.text, [each for each in fields if each not in given])
-            known = hint or f"; known: {', '.join(fields)}"
-            reading.note(key, inner, f'unknown key "{key.text}"{known}')
-            continue
-        given.add(key.text)
-        hint_, required = fields[key.text]
-        if not required and isinstance(value_node, ScalarNode) and _is_left_out(hint_, value_node):
+        name = key.text
+        if name not in fields:
+            inner = f"{path}.{name}" if path else name
+            meant = closest(name, [each for each in fields if each not in given])
+            known = f'did you mean "{meant}"?' if meant else f"known: {', '.join(fields)}"
+            reading.note(key, inner, f'unknown key "{name}"; {known}')
+            if meant is None:
+                continue
+            name = meant  # what is wrong inside it is said, too
+            given.add(meant)
+        inner = f"{path}.{name}" if path else name
+        hint, required = fields[name]
+        if not required and isinstance(value_node, ScalarNode) and _is_left_out(hint, value_node):
             continue  # "sip:" with all its lines commented out means the defaults
-        value = read(hint_, value_node, inner, reading)
+        value = read(hint, value_node, inner, reading)
         if value is not FLAWED:
-            values[key.text] = value
+            values[name] = value
     flawed = False
     for name, (_, required) in fields.items():
         if required and name not in given:
@@ -293,7 +307,7 @@ def _wanted(cls: type, name: str) -> str:
         return f"{name}: with a list"
     if typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint):
         return f"{name}: with keys below it"
-    return f"{name}: {getattr(hint, '__name__', 'value')}"
+    return f"{name}: and {_kind(hint)}"
 
 
 def _read_scalar(hint: Any, node: Node, path: str, reading: Reading) -> Any:

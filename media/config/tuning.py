@@ -30,10 +30,13 @@ def tuned(turn: TurnConfig, settings: Mapping[str, str]) -> TurnConfig:
     """
     reading = Reading("tune")
     text = "\n".join(f"{name}: {value}" for name, value in settings.items()) + "\n"
+    flaws: list[NodeError] = []
     try:
-        root = compose(text)
+        root = compose(text, flaws)
     except NodeError as error:
         raise ConfigError([f"cannot be read: {error}"]) from error
+    if flaws:
+        raise ConfigError([f"cannot be read: {each}" for each in flaws])
     if not isinstance(root, MappingNode) or len(root.pairs) != len(settings):
         raise ConfigError(["nothing to change; expected for example preset=patient"])
     changed = read_dataclass(TurnConfig, root, "", reading)

@@ -212,7 +212,7 @@ def measure(shape: str) -> str:
         text = decode(path.read_bytes())
         with collection_paused():
             begin = time.process_time()
-            nodes = compose(text)
+            nodes = compose(text, [])
             yaml_s = time.process_time() - begin
         del nodes
         begin = time.process_time()
