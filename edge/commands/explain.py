@@ -16,6 +16,7 @@ from pathlib import Path
 from edge.dialplan.plan import CallFacts, Decision, DialPlan
 from edge.numbers import Numbers
 from media import ConfigError
+from media.config.checks import HEADER_NAME
 from media.config.consistency import unknown
 from media.config.load import Loaded, read_config
 from media.config.trunks import NumbersConfig
@@ -82,16 +83,22 @@ def _facts(args: argparse.Namespace, loaded: Loaded) -> CallFacts:
         if args.trunk not in config.trunks:
             raise ConfigError([f"--trunk: {unknown('trunk', args.trunk, config.trunks)}"])
         numbers = Numbers(config.trunks[args.trunk].numbers)
-    called, caller = numbers.receive(args.to), numbers.receive(args.caller)
+    called, caller = (numbers.receive(_address(each)) for each in (args.to, args.caller))
     headers = {}
     for each in args.header:
         name, mark, value = each.partition("=" if "=" in each else ":")
-        if not mark or not name.strip():
+        if not mark or HEADER_NAME.problem(name.strip()) is not None:
             raise ConfigError([f'--header: "{each}" is no header; expected NAME=VALUE'])
         headers[name.strip()] = value.strip()
     zones = [each.time_zone for each in config.hours.values()]
     at = parse_instant(args.at, args.zone or (zones[0] if zones else "UTC"))
     return CallFacts(called, caller, at, args.trunk, headers, args.load / 100)
+
+
+def _address(text: str) -> str:
+    """Return what stands between angle brackets, where a name stands before them."""
+    _, begun, rest = text.partition("<")
+    return rest.partition(">")[0] if begun else text
 
 
 def parse_instant(text: str | None, zone: str) -> datetime.datetime:
@@ -115,7 +122,18 @@ def parse_instant(text: str | None, zone: str) -> datetime.datetime:
         at = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError([f'--at: "{text}" is not a time; expected "2026-12-25 10:00"']) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(zone))
+    if at.tzinfo is not None:
+        return at
+    there = at.replace(tzinfo=ZoneInfo(zone))
+    # PEP 495: a wall-clock time in the missing hour does not survive the way through UTC
+    if (
+        at.year > 1
+        and (back := there.astimezone(datetime.UTC).astimezone(ZoneInfo(zone))).replace(tzinfo=None)
+        != at
+    ):
+        what = f"the clock is put forward past it; {back:%H:%M} is the same instant"
+        raise ConfigError([f'--at: there is no "{text}" in {zone}: {what}'])
+    return there
 
 
 def _print(

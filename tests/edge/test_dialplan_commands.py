@@ -120,6 +120,20 @@ def test_explain_follows_the_hours(capsys: pytest.CaptureFixture[str], at: str, 
     assert body["call"]["to"] == "+4930555123"  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    "number", ["+4930555123", "sip:+4930555123@h;user=phone", '"Bob" <sip:+4930555123@h>;x=y']
+)
+def test_explain_takes_a_number_as_sip_writes_it(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A URI, or a name with one in angle brackets, is the number in it."""
+    body = explain(capsys, "--to", number, "--from", "<tel:+491701>", "--at", "2026-11-23 10:00")
+    assert (body["call"]["to"], body["call"]["from"]) == (  # type: ignore[index]
+        "+4930555123",
+        "+491701",
+    )
+
+
 def test_explain_prints_each_rule_and_the_action(capsys: pytest.CaptureFixture[str]) -> None:
     """The text names every rule with its line and why, and ends with the action."""
     arguments = ["--to", "+4940111", "--at", "2026-11-23 10:00"]
@@ -137,6 +151,13 @@ def test_explain_prints_each_rule_and_the_action(capsys: pytest.CaptureFixture[s
         (["--to", "1", "--at", "tomorrow"], "is not a time"),
         (["--to", "1", "--header", "X"], "is no header; expected NAME=VALUE"),
         (["--to", "1", "--zone", "Berlin"], "unknown time zone"),
+        (["--to", "1", "--header", "X Y=1"], "is no header; expected NAME=VALUE"),
+        (["--to", "1", "--at", "2026-02-30 10:00"], "is not a time"),
+        (
+            ["--to", "1", "--at", "2026-03-29 02:30"],
+            'there is no "2026-03-29 02:30" in Europe/Berlin: the clock is put forward past it; '
+            "03:30 is the same instant",
+        ),
     ],
 )
 def test_explain_refuses_what_it_cannot_use(
