@@ -307,7 +307,7 @@ def _wanted(cls: type, name: str) -> str:
         return f"{name}: with a list"
     if typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint):
         return f"{name}: with keys below it"
-    return f"{name}: and {_kind(hint)}"
+    return f"{name}: with {_kind(hint)}"
 
 
 def _read_scalar(hint: Any, node: Node, path: str, reading: Reading) -> Any:
