@@ -226,11 +226,22 @@ def _check_points_at_media(text: str) -> None:
     )
 
 
-@given(st.text(max_size=400))
+LINES = st.lists(
+    st.builds(
+        "{}={}{}\r\n".format,
+        st.sampled_from("acmo"),
+        st.sampled_from(["", "IN IP4 ", "audio ", "rtpmap:0 "]),
+        st.text(max_size=20),
+    )
+).map("".join)
+
+
+@given(st.one_of(st.text(max_size=400), LINES))
 def test_any_text_raises_only_sdp_error(text: str) -> None:
     """Arbitrary text never raises anything but SdpError, and nothing unsound is made of it."""
     _check_every_use(text)
     _check_every_use("v=0\r\n" + text)
+    _check_every_use(_sdp() + text)
 
 
 @given(
