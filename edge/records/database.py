@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from edge.records.models import SCHEMA_VERSION, Base, SchemaVersion
 from media import LocalError
 
 _BUSY_TIMEOUT_MS = 3_000
+_MAKING_S = 1.0
+"""How long a reader waits for the writer to finish making the database."""
 
 
 class SchemaError(LocalError):
@@ -79,11 +82,22 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _check_version(engine: Engine, create: bool) -> None:
+    deadline = time.monotonic() + _MAKING_S
+    while (version := _version(engine, create)) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if version != SCHEMA_VERSION:
+        raise SchemaError(
+            f"the record database has layout {version}, this version reads {SCHEMA_VERSION}"
+        )
+
+
+def _version(engine: Engine, create: bool) -> int | None:
+    """Return the layout's version; None where the writer has not come to say it."""
+    if not inspect(engine).has_table(SchemaVersion.__tablename__):
+        return None
     with Session(engine) as session, session.begin():
         version = session.scalar(select(SchemaVersion.version))
         if version is None and create:
             session.add(SchemaVersion(version=SCHEMA_VERSION))
-        elif version != SCHEMA_VERSION:
-            raise SchemaError(
-                f"the record database has layout {version}, this version reads {SCHEMA_VERSION}"
-            )
+            return SCHEMA_VERSION
+        return version

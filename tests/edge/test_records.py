@@ -1,4 +1,5 @@
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,22 @@ def test_another_layout_is_refused(url: str) -> None:
     engine.dispose()
     with pytest.raises(SchemaError, match="99"):
         open_database(url, create=True)
+
+
+def test_a_reader_waits_for_a_database_that_is_being_made(url: str) -> None:
+    """The tables are there before the version is: a moment later it can be read."""
+    engine = open_database(url, create=True)
+    with Session(engine) as session, session.begin():
+        session.execute(text("DELETE FROM schema_version"))
+    with pytest.raises(SchemaError, match="layout None"):
+        open_database(url, create=False)
+    writer = threading.Timer(0.2, lambda: open_database(url, create=True).dispose())
+    writer.start()
+    try:
+        RecordReader(url).close()
+    finally:
+        writer.join()
+    engine.dispose()
 
 
 def test_sqlite_writes_ahead(url: str) -> None:
