@@ -140,16 +140,23 @@ class OutsideDialog:
         self._open = True
         self._route_set: list[str] = []
         self._branch = ""
+        self._offerless = False
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
 
     # ------------------------------------------------------------ requests
 
     def invite(self, timeout_s: float = 10.0, sdp: str | None = None) -> SipMessage:
-        """Send INVITE, wait for a final answer and ACK it; return the answer."""
+        """Send INVITE, wait for a final answer and ACK it; return the answer.
+
+        Args:
+            timeout_s: for the answer.
+            sdp: the body instead of our own; empty asks for an offer, and our own is in the ACK.
+        """
         self.cseq += 1
         self._branch = f"z9hG4bK{_token()}"
         body = self.sdp() if sdp is None else sdp
+        self._offerless = not body
         target = self.remote_target or f"sip:{self.dialled.number}@{self._peer()}"
         request = self._request("INVITE", target, self.cseq, self._branch, body)
         if not self.invited_ns:
@@ -263,7 +270,8 @@ class OutsideDialog:
     def _ack(self, answer: SipMessage) -> None:
         cseq = int(answer.header("cseq").split()[0])
         if answer.status < 300:
-            request = self._request("ACK", self.remote_target, cseq, f"z9hG4bK{_token()}")
+            body = self.sdp() if self._offerless else ""
+            request = self._request("ACK", self.remote_target, cseq, f"z9hG4bK{_token()}", body)
         else:
             target = f"sip:{self.dialled.number}@{self._peer()}"
             request = self._request("ACK", target, cseq, self._branch)

@@ -92,6 +92,15 @@ class Caller:
         self.rtp.target = (address, port)
         return address
 
+    def ask_for_offer(self) -> str:
+        """Send INVITE without an offer, answer in the ACK; return the offer's address."""
+        offer = self.dialog.invite(15, sdp="")
+        assert offer.status == 200, offer.first_line
+        assert "cordboard" not in offer.body
+        address, port, _, _ = sdp_audio(offer.body)
+        self.rtp.target = (address, port)
+        return address
+
     def hears(self, hz: float) -> bool:
         """Say whether what comes now is a tone."""
         deadline = time.monotonic() + 8
@@ -114,6 +123,17 @@ def calling(fronted: FrontedService, address: str, number: str) -> Iterator[Call
         made.rtp.close()
         made.dialog.close()
     fronted.wait_level()
+
+
+def is_heard(far_end: Carrier) -> bool:
+    """Say whether a caller's tone comes to the far end from now on."""
+    far_end.heard.clear()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if len(far_end.heard) >= 25 and far_end.tone_heard(round(CALLER_HZ)):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_a_call_over_ip6(fronted: FrontedService) -> None:
@@ -144,6 +164,35 @@ def test_hold_and_move_over_ip6(fronted: FrontedService) -> None:
         one.rtp.move()
         assert one.offer() == SIX
         assert one.hears(TONE_HZ)
+
+
+@pytest.mark.parametrize("address", [SIX, "127.0.0.1"])
+def test_late_offers_over_ip6(fronted: FrontedService, far_end: Carrier, address: str) -> None:
+    """Asked for an offer, first and later, we take audio where the ACK says; both tones go on."""
+    with calling(fronted, address, "6000") as one:
+        assert one.ask_for_offer() == address
+        for _ in range(2):
+            assert one.hears(TONE_HZ)
+            assert is_heard(far_end)
+            one.rtp.sending = False  # media must go by what is written, not by where it hears from
+            one.rtp.move()
+            assert one.ask_for_offer() == address
+            assert one.hears(TONE_HZ)
+            one.rtp.sending = True
+            assert is_heard(far_end)
+
+
+@pytest.mark.parametrize("address", [SIX, "127.0.0.1"])
+def test_late_offers_of_the_far_end_over_ip6(
+    fronted: FrontedService, far_end: Carrier, address: str
+) -> None:
+    """The same from the called side: its new port is in the ACK, and both tones go on."""
+    with calling(fronted, address, "6000") as one:
+        one.offer()
+        for _ in range(2):
+            assert "c=IN IP6 ::1" in far_end.ask_for_offer().body
+            assert is_heard(far_end)
+            assert one.hears(TONE_HZ)
 
 
 def test_a_call_over_ip6_without_route_set(fronted: FrontedService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import socket
 import struct
@@ -62,6 +63,7 @@ class Carrier:
         self._peer: tuple[str, int] | None = None
         self._contact: dict[str, str] = {}
         self._dialogs: dict[str, tuple[SipMessage, tuple[str, int]]] = {}
+        self._cseq = itertools.count(1)
         self._open = True
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._serve, self._talk)
@@ -132,21 +134,39 @@ class Carrier:
 
     def hang_up(self) -> None:
         """End the last call that was answered."""
+        self._send_in_dialog("BYE", 1_000)
+
+    def ask_for_offer(self) -> SipMessage:
+        """Send INVITE without an offer in the last call, answer from a new port in the ACK."""
+        number = next(self._cseq)
+        self._send_in_dialog("INVITE", number)
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            for each in list(self.answers):
+                if each.header("cseq") == f"{number} INVITE" and each.status >= 200:
+                    old, self._rtp = self._rtp, _bound(self.host, 0)
+                    self._peer = sdp_audio(each.body)[:2]
+                    self._send_in_dialog("ACK", number, self._sdp())
+                    old.close()
+                    return each
+            time.sleep(0.01)
+        raise AssertionError("no offer came")
+
+    def _send_in_dialog(self, method: str, cseq: int, body: str = "") -> None:
         invite, address = list(self._dialogs.values())[-1]
         target = re.search(r"<([^>]+)>", invite.header("contact"))
         assert target is not None
-        self._send(
-            [
-                f"BYE {target[1]} SIP/2.0",
-                f"Via: SIP/2.0/UDP {self._own};branch=z9hG4bK{time.monotonic_ns()}",
-                f"From: {invite.header('to')};tag=carrier",
-                f"To: {invite.header('from')}",
-                f"Call-ID: {invite.header('call-id')}",
-                "CSeq: 1000 BYE",
-                "Max-Forwards: 70",
-            ],
-            address,
-        )
+        lines = [
+            f"{method} {target[1]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self._own};branch=z9hG4bK{time.monotonic_ns()}",
+            f"From: {invite.header('to')};tag=carrier",
+            f"To: {invite.header('from')}",
+            f"Call-ID: {invite.header('call-id')}",
+            f"CSeq: {cseq} {method}",
+            "Max-Forwards: 70",
+            f"Contact: <sip:carrier@{self._own}>",
+        ]
+        self._send(lines, address, body)
 
     def tone_heard(self, hz: int) -> bool:
         """Say whether what was heard last is a tone of this frequency."""
