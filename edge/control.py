@@ -107,7 +107,9 @@ class Control:
             retry_after_s=self._retry_after_s,
             on_change=self._on_change,
         )
-        self._outbound = OutboundLegs(self._workers.pool, self._workers.send, self._media)
+        self._outbound = OutboundLegs(
+            self._workers.pool, self._workers.send, self._media, self._front.audio_address
+        )
         self._transfers = transfer_surroundings(
             config,
             plan,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,6 +73,9 @@ class Destination:
     proxy: str = ""
     address: str | None = None
     """Address to bind and advertise for the audio; None takes media's."""
+    registered: str = ""
+    """Name under which the called phone is registered at the front, which alone knows where it is
+    and so which address of ours it can send audio to."""
     dtmf_in_audio: bool = True
     """Offer telephone-event (RFC 4733)."""
     session_timers: str = "supported"
@@ -157,7 +160,8 @@ class OutboundLeg:
     async def open(self) -> None:
         """Get a port from media and a slot from a worker, then dial."""
         media = self._legs.media
-        request = AllocateStream(self.call_id, self.name, self.destination.address)
+        address = await self._legs.audio_address(self.destination)
+        request = AllocateStream(self.call_id, self.name, address)
         try:
             answer = await media.request(request)
         except RemoteError as error:
@@ -295,11 +299,18 @@ class OutboundLegs:
         pool: the workers' books.
         send: sends a message to one life of a worker.
         media: where streams come from.
+        toward_registered: returns our address toward who is registered at the front under a name,
+            given the one that is wanted; None for media's own.
     """
 
     def __init__(
-        self, pool: Pool, send: Callable[[WorkerKey, Message], None], media: Asked
+        self,
+        pool: Pool,
+        send: Callable[[WorkerKey, Message], None],
+        media: Asked,
+        toward_registered: Callable[[str, str | None], Awaitable[str | None]] | None = None,
     ) -> None:
+        self._toward_registered = toward_registered
         self.media = media
         self.send = send
         self._pool = pool
@@ -325,6 +336,12 @@ class OutboundLegs:
         leg = OutboundLeg(call_id, name, destination, listener, self)
         self.spawn(leg.open())
         return leg
+
+    async def audio_address(self, destination: Destination) -> str | None:
+        """Return the address to bind and advertise for a call, None where media's own is right."""
+        if not destination.registered or self._toward_registered is None:
+            return destination.address
+        return await self._toward_registered(destination.registered, destination.address)
 
     def place(self, leg: PlacedLeg) -> tuple[WorkerKey, int] | None:
         """Take a slot at the emptiest outbound worker, None where all are full or down."""

@@ -9,6 +9,8 @@ from media.config.model import Config
 from media.paths import socket_address
 
 WORKER_ADDRESS = "127.0.0.1"
+REGISTERED_HEADER = "X-Cordboard-Registered"
+"""For the front, which takes it off: whose registration leads to the called side."""
 _FAR_AWAY = {4: "192.0.2.1", 6: "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849): the kernel says how it would leave for them."""
 _WILDCARDS = ("0.0.0.0", "::")

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -48,6 +49,7 @@ class FrontDesk:
         self._board = Board(secrets.token_hex(8))
         self._changed = asyncio.Event()
         self._orders: list[Command] = []
+        self._rpc: Rpc | None = None
         self.up = False
 
     @property
@@ -76,6 +78,16 @@ class FrontDesk:
             self._orders.append(command)
             self._changed.set()
 
+    async def ask(self, question: Command) -> Any:
+        """Return Kamailio's answer.
+
+        Raises:
+            RpcError: it has none, or is down.
+        """
+        if self._rpc is None or not self.up:
+            raise RpcError("the front is down")
+        return await self._rpc.call(question.method, question.parameters)
+
     async def run(self) -> None:
         """Keep Kamailio informed for ever."""
         while True:
@@ -85,11 +97,13 @@ class FrontDesk:
             except RpcError as error:
                 self._note(False, str(error))
             finally:
+                self._rpc = None
                 rpc.close()
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self, rpc: Rpc) -> None:
         await rpc.open()
+        self._rpc = rpc
         reminded = 0.0
         unread = False
         while True:

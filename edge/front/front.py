@@ -15,9 +15,10 @@ from edge.front.desk import FrontDesk
 from edge.front.program import PID_FILE
 from edge.front.refusals import FrontRefused, RefusalNotes
 from edge.front.render import write_trunk_list
-from edge.front.rpc import Parameter
+from edge.front.rpc import Parameter, RpcError
 from edge.front.settings import is_fronted
 from edge.front.users import digest_users, front_realm
+from edge.front.whereabouts import audio_address, places
 from edge.pool import Place, Pool, WorkerState
 from edge.ua.messages import UaInvite
 from media.config.model import Config, UnknownSource
@@ -100,6 +101,21 @@ class FrontLine:
             return ()
         detail = f"Kamailio, {len(self._users)} phones" if self._users else "Kamailio"
         return (ProcessStatus("front", self._desk.up, self._desk.pid, detail),)
+
+    async def audio_address(self, name: str, wanted: str | None) -> str | None:
+        """Return our address toward a registered phone, None where media's own is right.
+
+        Args:
+            name: that it is registered under.
+            wanted: for phones of its family; None takes media's.
+        """
+        if self._desk is None:
+            return wanted
+        try:
+            answer = await self._desk.ask(Command("ul.lookup", ("location", name)))
+        except RpcError:
+            return wanted  # not registered, as the call is going to hear
+        return audio_address(places(answer), wanted or self._config.media.address) or wanted
 
     def reload(self, config: Config) -> None:
         """Let other trunks and desk phones in; who is registered stays so until it expires."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass, field
 
+from edge.front.addresses import REGISTERED_HEADER, front_host, phone_uri, worker_proxy
 from edge.outbound import Destination
 from edge.transfer.order import Order
 from edge.transfer.texts import fill
@@ -19,6 +21,18 @@ DISPLAY_LIMIT = 60
 """Characters; what desk phones show of a name is less."""
 _USER = re.compile(r"[^A-Za-z0-9+*#._~!'()-]")
 _HOST = re.compile(r"sips?:(?:[^@;>]*@)?(\[[^\]]+\]|[^:;>?]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a phone is reached, and how we prove who we are."""
+
+    uri: str
+    user: str = ""
+    password: str = ""
+    proxy: str = ""
+    registered: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def invitation(
@@ -63,10 +77,11 @@ def _invitation(
     short_reason: str,
     queue: QueueConfig | None,
 ) -> Destination:
-    uri, user, password, proxy = _target(config, phone, trunk)
-    address = _local_address(config, uri)
+    target = _target(config, phone, trunk)
+    address = _local_address(config, target)
     listening = config.sip.address if config.sip.address not in ("0.0.0.0", "::") else None
-    host = config.sip.public_address or listening or address or "127.0.0.1"
+    front = front_host(config) if target.registered else None
+    host = config.sip.public_address or listening or front or address or "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
     from_uri = f"sip:{_USER.sub('', order.caller) or 'anonymous'}@{shown}:{config.sip.udp_port}"
     display = " ".join(each for each in (order.caller, short_reason) if each)[:DISPLAY_LIMIT]
@@ -81,22 +96,23 @@ def _invitation(
         headers["Call-Info"] = fill(queue.call_info, **names)
     codecs = (order.codec, *(each for each in ("PCMA", "PCMU") if each != order.codec))
     return Destination(
-        uri,
+        target.uri,
         from_uri,
         display,
-        {name: _one_line(value) for name, value in headers.items() if value},
+        {name: _one_line(value) for name, value in headers.items() if value} | target.headers,
         tuple(each for each in codecs if each),
-        user,
-        password,
-        proxy,
+        target.user,
+        target.password,
+        target.proxy,
         address,
+        registered=target.registered,
         srtp=_srtp(config, phone, trunk),
     )
 
 
-def _target(config: Config, phone: str, trunk_name: str | None) -> tuple[str, str, str, str]:
+def _target(config: Config, phone: str, trunk_name: str | None) -> _Target:
     if phone.startswith(("sip:", "sips:")):
-        return phone, "", "", ""
+        return _Target(phone)
     trunk = config.trunks.get(trunk_name or "")
     if trunk is not None and trunk.servers:
         user = password = ""
@@ -104,12 +120,16 @@ def _target(config: Config, phone: str, trunk_name: str | None) -> tuple[str, st
             user = trunk.register.auth_username or trunk.register.username
             password = trunk.register.read_password()
         transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
-        return f"sip:{_USER.sub('', phone)}@{trunk.servers[0]}{transport}", user, password, ""
+        uri = f"sip:{_USER.sub('', phone)}@{trunk.servers[0]}{transport}"
+        return _Target(uri, user, password)
     if trunk_name is not None and trunk is None and phone not in config.phones:
         raise ConfigError([f'no trunk leads to "{phone}"'])
-    host = config.sip.address if config.sip.address not in ("0.0.0.0", "::") else "127.0.0.1"
-    front = f"sip:127.0.0.1:{config.front.worker_port};lr"
-    return f"sip:{phone}@{host}:{config.sip.udp_port}", "", "", front
+    registered, headers = phone, {}
+    if trunk is not None and trunk.registers_here and trunk.digest and phone not in config.phones:
+        registered = trunk.digest.username
+        headers = {REGISTERED_HEADER: registered}
+    uri = phone_uri(config, phone)
+    return _Target(uri, proxy=worker_proxy(config), registered=registered, headers=headers)
 
 
 def _srtp(config: Config, phone: str, trunk_name: str | None) -> Srtp:
@@ -119,13 +139,13 @@ def _srtp(config: Config, phone: str, trunk_name: str | None) -> Srtp:
     return Srtp.OFF if trunk is None or own else trunk.srtp
 
 
-def _local_address(config: Config, uri: str) -> str | None:
-    """Return the address to advertise, None where media knows its own."""
+def _local_address(config: Config, target: _Target) -> str | None:
+    """Return the address to advertise, None where media or the front knows it."""
     if config.desk.address is not None:
         return config.desk.address
-    if config.media.address not in ("0.0.0.0", "::"):
+    if config.media.address not in ("0.0.0.0", "::") or target.registered:
         return None
-    found = _HOST.match(uri)
+    found = _HOST.match(target.uri)
     host = found[1].strip("[]") if found else ""
     try:
         return local_address_toward(str(ipaddress.ip_address(host)))

@@ -17,7 +17,7 @@ from typing import Protocol
 from edge.call_events import EndReason
 from edge.call_surroundings import Asked
 from edge.dialplan.plan import Action
-from edge.front.addresses import phone_uri
+from edge.front.addresses import REGISTERED_HEADER, phone_uri
 from edge.outbound import Destination as Dialled
 from edge.outbound import OutboundLegs
 from edge.trunks import identity
@@ -33,8 +33,6 @@ from media.config.trunks import Dtmf, SessionTimersConfig, TrunkConfig
 from media.messages import CallId
 
 RING_TIMEOUT_S = 60.0
-REGISTERED_HEADER = "X-Cordboard-Registered"
-"""For the front, which takes it off: whose registration leads to the called side."""
 DIALLABLE = re.compile(r"[+]?[0-9A-Za-z*#._-]{1,64}\Z")
 
 QueueDesk = Callable[[CallId, str, Mapping[str, str]], Destination]
@@ -159,10 +157,11 @@ class Connector:
         """Return how a number is called at one server of a trunk."""
         config = routing.trunk(trunk)
         numbers = routing.numbers[trunk]
-        uri, where = _uri(target, numbers.send(number)), {}
+        uri, where, registered = _uri(target, numbers.send(number)), {}, ""
         if target is REGISTERED and config.digest is not None:
             uri = phone_uri(routing.config, numbers.send(number))
-            where = {REGISTERED_HEADER: config.digest.username}
+            registered = config.digest.username
+            where = {REGISTERED_HEADER: registered}
         register = config.register
         domain = (register.domain or target.name or target.host) if register else self.domain()
         from_uri, display, own = identity.origin_of(config, numbers, caller, domain)
@@ -177,6 +176,7 @@ class Connector:
             user=(register.auth_username or register.username) if register else "",
             password=routing.passwords.get(trunk, ""),
             address=_toward(target.host) if foreign else None,
+            registered=registered,
             proxy=route_to(target) if target.name != target.host else "",
             dtmf_in_audio=config.dtmf is not Dtmf.INFO,
             session_timers=str(config.session_timers.mode),

@@ -67,7 +67,7 @@ def check_people(config: Config, reading: Reading, check: CheckReference) -> Non
         path = f"people.{name}"
         check(f"{path}.trunk", "trunk", person.trunk, trunks, reading)
         trunk = config.trunks.get(person.trunk or "")
-        if trunk is not None and not trunk.servers:
+        if trunk is not None and not trunk.carries_calls_out:
             reading.note_at(f"{path}.trunk", f'trunk "{person.trunk}" has no servers to call over')
         sip = person.phone.startswith(("sip:", "sips:"))
         if sip and person.trunk is not None:

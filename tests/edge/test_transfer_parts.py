@@ -7,6 +7,7 @@ import pytest
 from edge.commands.calls import show_json, show_text
 from edge.commands.calls_stats import transfer_lines
 from edge.dialplan.plan import DialPlan
+from edge.front.addresses import REGISTERED_HEADER
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
 from edge.records.transfer_statistics import summarize_transfers
@@ -23,6 +24,7 @@ from edge.transfer.refer_memory import HOUR_NS, ReferMemory
 from edge.transfer.refer_target import blind_target
 from edge.transfer.texts import announcement, fill
 from media import ConfigError, RemoteError
+from media.config.front import PhoneConfig
 from media.config.model import AgentConfig, Config, RuleConfig, SipConfig
 from media.config.queues import (
     AnnounceConfig,
@@ -32,7 +34,7 @@ from media.config.queues import (
     WhisperConfig,
 )
 from media.config.routing import ActionConfig, MatchConfig
-from media.config.trunks import RegisterConfig, Srtp, Transfer, TrunkConfig
+from media.config.trunks import DigestConfig, RegisterConfig, Srtp, Transfer, TrunkConfig
 from media.messages import CallId, ConversationSummary, Message
 
 pytestmark = pytest.mark.unit
@@ -119,6 +121,24 @@ def test_a_number_over_a_trunk() -> None:
     destination = invitation(config(), QueueConfig(), person, ORDER, "")
     assert destination.uri == "sip:+4915112345@sip.example:5080"
     assert (destination.user, destination.password) == ("user", "secret")
+
+
+def test_a_phone_and_a_switchboard_that_registered_here_are_called_through_the_front() -> None:
+    """The front is told whose registration leads there; it says which address of ours does."""
+    digest = DigestConfig("pbx1", password="secret", accept_register=True)
+    known = config(
+        trunks={"pbx": TrunkConfig(digest=digest)},
+        phones={"anna": PhoneConfig(password="secret")},
+        sip=SipConfig(address="::1", udp_port=5070),
+    )
+    phone = invitation(known, QueueConfig(), PersonConfig("anna"), ORDER, "")
+    assert (phone.uri, phone.registered) == ("sip:anna@[::1]:5070", "anna")
+    assert REGISTERED_HEADER not in phone.headers
+    behind = invitation(known, QueueConfig(), PersonConfig("7001", trunk="pbx"), ORDER, "")
+    assert (behind.uri, behind.registered) == ("sip:7001@[::1]:5070", "pbx1")
+    assert behind.headers[REGISTERED_HEADER] == "pbx1"
+    assert {phone.proxy, behind.proxy} == {"sip:127.0.0.1:5062;lr"}
+    assert {phone.address, behind.address} == {None}
 
 
 def test_a_phone_is_called_encrypted_where_its_trunk_says_so() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.edge.trunks.carrier import Carrier
-from tests.harness.front_caller import SDP, TlsCaller
+from tests.harness.front_caller import SDP, TlsCaller, credentials
 from tests.harness.fronted import TRUNK_ADDRESS, FrontedService
 from tests.harness.outside_sip import Dialled, OutsideDialog, sdp_audio
 from tests.sip_matrix.tones import CALLER_HZ, ToneCaller, purity
@@ -20,9 +20,12 @@ pytestmark = pytest.mark.integration
 SIX = "::1"
 TRUNKS = """\
   six: {servers: "[::1]:@PORT@", numbers: {outbound: as_is}, qualify: {interval_s: 0}}
+  pbx: {digest: {username: pbx1, password: correct horse, accept_register: true},
+        numbers: {outbound: as_is}}
 """
 DIALPLAN = """\
   - {match: {called: "6000"}, number: "6000", trunk: six}
+  - {match: {called: "7001"}, number: "7001", trunk: pbx}
   - announce: tone.wav
 """
 TONE_HZ = 440
@@ -228,6 +231,30 @@ def test_a_call_out_over_ip6(fronted: FrontedService, far_end: Carrier, address:
         assert one.hears(TONE_HZ)
         assert far_end.tone_heard(round(CALLER_HZ))
     far_end.wait("BYE", len(far_end.seen("INVITE")))
+
+
+@pytest.mark.parametrize("address", [SIX, "127.0.0.1"])
+def test_a_switchboard_that_registered_over_ip6_is_called(
+    fronted: FrontedService, address: str
+) -> None:
+    """The dial plan reaches it where it registered from, with audio of that family."""
+    pbx = Carrier(host=SIX, hz=TONE_HZ)
+    try:
+        uri, contact = f"sip:pbx1@[::1]:{fronted.port}", f"Contact: <sip:pbx1@[::1]:{pbx.port}>"
+        challenge = pbx.ask("REGISTER", uri, fronted.port, contact, "Expires: 60")
+        proof = credentials(challenge, "REGISTER", uri, "pbx1", "correct horse").rstrip()
+        answer = pbx.ask("REGISTER", uri, fronted.port, contact, "Expires: 60", proof)
+        assert answer.status == 200, answer
+        with calling(fronted, address, "7001") as one:
+            assert one.offer() == address
+            invite = pbx.wait("INVITE")
+            assert "c=IN IP6 ::1" in invite.body
+            assert is_ours(invite.header("contact"), fronted.port, socket.AF_INET6)
+            assert one.hears(TONE_HZ)
+            assert is_heard(pbx)
+        pbx.wait("BYE")
+    finally:
+        pbx.close()
 
 
 def test_the_far_end_ends_a_call_over_ip6(fronted: FrontedService, far_end: Carrier) -> None:

@@ -25,15 +25,18 @@ class Baresip:
         folder: for its configuration and sounds.
         account: a line of its ``accounts`` file.
         port: of its SIP, 0 for any.
+        address: of its SIP and RTP.
     """
 
-    def __init__(self, folder: Path, account: str, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, account: str, port: int = 0, address: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder / "baresip"
         self.control = free_port(29_160, 29_199)
         self.folder.mkdir(exist_ok=True)
         write_tone(self.folder / "ann.wav", "ann", 60.0)
         lines = [
-            f"sip_listen 127.0.0.1:{port}",
+            f"sip_listen {f'[{address}]' if ':' in address else address}:{port}",
             f"module_path {next(Path('/usr/lib').rglob('baresip/modules'))}",
             *[f"module {each}.so" for each in _MODULES],
             *[f"module_app {each}.so" for each in _APPLICATIONS],
@@ -43,7 +46,8 @@ class Baresip:
             *[f"{kind}_srate 8000\n{kind}_channels 1" for kind in ("ausrc", "auplay")],
             f"ctrl_tcp_listen 127.0.0.1:{self.control}",
             "rtp_ports 29850-29890",
-            "net_interface 127.0.0.1",
+            f"net_interface {address}",
+            f"prefer_ipv6 {'yes' if ':' in address else 'no'}",
         ]
         (self.folder / "config").write_text("\n".join(lines) + "\n")
         (self.folder / "accounts").write_text(account + "\n")
