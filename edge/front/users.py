@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
 
 from edge.front.board import User
+from edge.front.settings import is_fronted
+from edge.ua.proxied import IDENTITY_HEADER
 from media import ConfigError
+from media.config.front import PhoneConfig
 from media.config.model import Config
 from media.config.secrets import Credentials
 from media.config.trunks import FullConfig
@@ -16,6 +20,17 @@ from media.config.trunks import FullConfig
 USUAL_REALM = "cordboard"
 
 log = structlog.get_logger()
+
+
+def phone_of(headers: Mapping[str, str], config: Config) -> PhoneConfig | None:
+    """Return the desk phone that an INVITE is from, None where the front names none.
+
+    Args:
+        headers: of the INVITE, names in lower case.
+        config: the phones.
+    """
+    kind, _, name = headers.get(IDENTITY_HEADER.lower(), "").partition(":")
+    return config.phones.get(name) if kind == "phone" and is_fronted(config) else None
 
 
 def front_realm(config: Config) -> str:

@@ -33,6 +33,7 @@ class _Target:
     proxy: str = ""
     registered: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    srtp: Srtp = Srtp.OFF
 
 
 def invitation(
@@ -106,7 +107,7 @@ def _invitation(
         target.proxy,
         address,
         registered=target.registered,
-        srtp=_srtp(config, phone, trunk),
+        srtp=target.srtp,
     )
 
 
@@ -121,22 +122,16 @@ def _target(config: Config, phone: str, trunk_name: str | None) -> _Target:
             password = trunk.register.read_password()
         transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
         uri = f"sip:{_USER.sub('', phone)}@{trunk.servers[0]}{transport}"
-        return _Target(uri, user, password)
+        return _Target(uri, user, password, srtp=trunk.srtp)
     if trunk_name is not None and trunk is None and phone not in config.phones:
         raise ConfigError([f'no trunk leads to "{phone}"'])
-    registered, headers = phone, {}
-    if trunk is not None and trunk.registers_here and trunk.digest and phone not in config.phones:
-        registered = trunk.digest.username
-        headers = {REGISTERED_HEADER: registered}
-    uri = phone_uri(config, phone)
-    return _Target(uri, proxy=worker_proxy(config), registered=registered, headers=headers)
-
-
-def _srtp(config: Config, phone: str, trunk_name: str | None) -> Srtp:
-    """Return what the trunk of a number says; phones with an address of their own are plain."""
-    trunk = config.trunks.get(trunk_name or "")
-    own = phone.startswith(("sip:", "sips:")) or phone in config.phones
-    return Srtp.OFF if trunk is None or own else trunk.srtp
+    uri, proxy, own = phone_uri(config, phone), worker_proxy(config), config.phones.get(phone)
+    if own is None and trunk is not None and trunk.registers_here and trunk.digest:
+        name = trunk.digest.username
+        headers = {REGISTERED_HEADER: name}
+        return _Target(uri, proxy=proxy, registered=name, headers=headers, srtp=trunk.srtp)
+    srtp = own.srtp if own is not None else Srtp.OFF
+    return _Target(uri, proxy=proxy, registered=phone, srtp=srtp)
 
 
 def _local_address(config: Config, target: _Target) -> str | None:

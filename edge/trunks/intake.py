@@ -20,6 +20,7 @@ from edge import sdp
 from edge.call_events import EndReason, Party, Termination
 from edge.call_parts import CallTimers
 from edge.dialplan.plan import Action
+from edge.front.users import phone_of
 from edge.trunks.connecting import RING_TIMEOUT_S, Connector
 from edge.trunks.digest import Challenger, Proof, parse_credentials
 from edge.trunks.recognition import Recognised, host_of
@@ -104,6 +105,7 @@ class Intake:
         chain = self.connector.chain(routing, actions, offered, call_id, variables)
         agent = actions[0].agent if actions else None
         config = routing.config
+        phone = phone_of(invite.headers, config) if trunk is None else None
         routed = Routed(
             chain,
             agent,
@@ -111,7 +113,7 @@ class Intake:
             self.apology_file(config, agent),
             codecs=routing.trunk(trunk).codecs if trunk else ("PCMU", "PCMA"),
             dtmf_in_audio=routing.trunk(trunk).dtmf is not Dtmf.INFO,
-            srtp=routing.trunk(trunk).srtp,
+            srtp=(phone or routing.trunk(trunk)).srtp,
             timers=self._timers(actions),
         )
         unfit = _unfit(invite.offer, routed)

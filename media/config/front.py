@@ -7,6 +7,7 @@ from typing import Annotated
 
 from media.config.checks import Between, Matching, PathText, Port
 from media.config.secrets import Credentials
+from media.config.trunks import Srtp
 
 PHONE_NAME = Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "the user part of a SIP address, as anna")
 
@@ -46,4 +47,6 @@ class PhoneConfig(Credentials):
 
     username: str = ""
     """Digest user; left out, the phone's name."""
+    srtp: Srtp = Srtp.OFF
+    """Encrypted audio of its calls, in and out."""
     description: str = ""

@@ -128,12 +128,13 @@ def test_a_phone_and_a_switchboard_that_registered_here_are_called_through_the_f
     digest = DigestConfig("pbx1", password="secret", accept_register=True)
     known = config(
         trunks={"pbx": TrunkConfig(digest=digest)},
-        phones={"anna": PhoneConfig(password="secret")},
+        phones={"anna": PhoneConfig(password="secret", srtp=Srtp.REQUIRED)},
         sip=SipConfig(address="::1", udp_port=5070),
     )
     phone = invitation(known, QueueConfig(), PersonConfig("anna"), ORDER, "")
     assert (phone.uri, phone.registered) == ("sip:anna@[::1]:5070", "anna")
     assert REGISTERED_HEADER not in phone.headers
+    assert phone.srtp is Srtp.REQUIRED
     behind = invitation(known, QueueConfig(), PersonConfig("7001", trunk="pbx"), ORDER, "")
     assert (behind.uri, behind.registered) == ("sip:7001@[::1]:5070", "pbx1")
     assert behind.headers[REGISTERED_HEADER] == "pbx1"

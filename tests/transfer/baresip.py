@@ -26,10 +26,16 @@ class Baresip:
         account: a line of its ``accounts`` file.
         port: of its SIP, 0 for any.
         address: of its SIP and RTP.
+        modules: more of its own.
     """
 
     def __init__(
-        self, folder: Path, account: str, port: int = 0, address: str = "127.0.0.1"
+        self,
+        folder: Path,
+        account: str,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        modules: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder / "baresip"
         self.control = free_port(29_160, 29_199)
@@ -38,7 +44,7 @@ class Baresip:
         lines = [
             f"sip_listen {f'[{address}]' if ':' in address else address}:{port}",
             f"module_path {next(Path('/usr/lib').rglob('baresip/modules'))}",
-            *[f"module {each}.so" for each in _MODULES],
+            *[f"module {each}.so" for each in (*_MODULES, *modules)],
             *[f"module_app {each}.so" for each in _APPLICATIONS],
             f"audio_source aufile,{self.folder}/ann.wav",
             "audio_player aubridge,nobody",

@@ -26,13 +26,16 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     try:
         for name in ("ann", "bob", "cleo"):
             await rig.phone(name)  # not used here: the fixture of all modules has three
-        people = {"six": "200", "four": "201", "both": "202"}
+        people = {"six": "200", "four": "201", "both": "202", "secret": "203"}
         slow = {**QUICK, "ring_timeout_s": 8, "whisper": {"accept_timeout_s": 8}}
         more = {
             "sip": {"address": "::", "udp_port": rig.port, "tcp_port": None, "front": "kamailio"},
             "limits": {"calls": 4},
             "front": {"worker_port": free_port(29_230, 29_259)},
-            "phones": {name: {"password": PASSWORD} for name in people.values()},
+            "phones": {
+                name: {"password": PASSWORD, "srtp": "required" if name == "203" else "off"}
+                for name in people.values()
+            },
             "trunks": {"carrier": {"sources": CARRIER}},
         }
         queues = {name: {**slow, "members": {name: {}}} for name in people}
@@ -51,7 +54,8 @@ async def registered(rig: Rig, name: str, folder: Path, address: str) -> AsyncIt
         f"<sip:{name}@{host}:{rig.port};transport=udp>;auth_user={name};"
         f'auth_pass="{PASSWORD}";answermode=manual;audio_codecs=PCMU;regint=60'
     )
-    phone = await Baresip(folder, account, address=address).start()
+    account += ";mediaenc=srtp-mand" if name == "203" else ""
+    phone = await Baresip(folder, account, address=address, modules=("srtp",)).start()
     try:
         await phone.said("200 OK")
         yield phone
@@ -82,7 +86,8 @@ async def check_heard(phone: Baresip) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "queue", "address"), [("200", "six", SIX), ("201", "four", "127.0.0.1")]
+    ("name", "queue", "address"),
+    [("200", "six", SIX), ("203", "secret", SIX), ("201", "four", "127.0.0.1")],
 )
 async def test_a_phone_is_called_where_it_registered_from(
     rig: Rig, tmp_path: Path, name: str, queue: str, address: str

@@ -33,6 +33,7 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         for name in ("ann", "bob", "cleo"):
             await rig.phone(name)  # not used here: the fixture of all modules has three
         people = {"desk": {"phone": "200"}, "safe": {"phone": "201"}, "gone": {"phone": "202"}}
+        people |= {"secret": {"phone": "203"}, "maybe": {"phone": "204"}}
         slow = {**QUICK, "ring_timeout_s": 8, "whisper": {"accept_timeout_s": 8}}
         queues = {name: {**slow, "members": {name: {}}} for name in people}
         queues["both"] = {**slow, "members": {"gone": {}, "desk": {}}}
@@ -54,6 +55,8 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
                 "200": {"username": "desk200", "password": PASSWORD},
                 "201": {"password": PASSWORD},
                 "202": {"password": PASSWORD},
+                "203": {"password": PASSWORD, "srtp": "required"},
+                "204": {"password": PASSWORD, "srtp": "optional"},
             },
             "trunks": {"carrier": {"sources": CARRIER}},
         }
@@ -74,16 +77,27 @@ def make_certificate(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def registered(rig: Rig, folder: Path, transport: str = "udp") -> AsyncIterator[Baresip]:
-    """Provide a baresip that has registered."""
-    port, name, user = (
-        (rig.port, "200", "desk200") if transport == "udp" else (rig.ports["tls"], "201", "201")
-    )
+async def registered(
+    rig: Rig, folder: Path, transport: str = "udp", name: str = "", mediaenc: str = ""
+) -> AsyncIterator[Baresip]:
+    """Provide a baresip that has registered.
+
+    Args:
+        rig: where.
+        folder: of its files.
+        transport: of SIP.
+        name: that it registers under, none for the usual one of the transport.
+        mediaenc: how its audio is encrypted, empty for not at all.
+    """
+    name = name or ("200" if transport == "udp" else "201")
+    port = rig.port if transport == "udp" else rig.ports["tls"]
     account = (
-        f"<sip:{name}@127.0.0.1:{port};transport={transport}>;auth_user={user};"
+        f"<sip:{name}@127.0.0.1:{port};transport={transport}>;"
+        f"auth_user={'desk200' if name == '200' else name};"
         f'auth_pass="{PASSWORD}";answermode=manual;audio_codecs=PCMU;regint=60'
     )
-    phone = await Baresip(folder, account).start()
+    account += f";mediaenc={mediaenc}" if mediaenc else ""
+    phone = await Baresip(folder, account, modules=("srtp",) if mediaenc else ()).start()
     try:
         await phone.said("200 OK")
         yield phone
@@ -121,12 +135,59 @@ async def test_a_registered_phone_takes_a_call(
         (attempt,) = await rig.recorded(caller.call_id, "connected")
         assert attempt["member"] == queue and attempt["ringing_ms"] is not None
         assert caller.dialog.heard(caller.decided_ns) <= {"ai", "music", "ann"}
-        await asyncio.sleep(0.3)
-        await until(phone.heard, 5, phone.log)
-        heard = phone.heard()
-        assert heard.count(frozenset({"whisper"})) >= 3
-        assert heard.count(frozenset({"caller"})) > 20
-        assert frozenset().union(*heard) == {"whisper", "caller"}
+        await check_heard(phone)
+
+
+async def check_heard(phone: Baresip) -> None:
+    """Say what the phone has opened and heard in its call: the whisper, then the caller."""
+    await asyncio.sleep(0.3)
+    await until(phone.heard, 5, phone.log)
+    heard = phone.heard()
+    assert heard.count(frozenset({"whisper"})) >= 3
+    assert heard.count(frozenset({"caller"})) > 20
+    assert frozenset().union(*heard) == {"whisper", "caller"}
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "mediaenc"),
+    [
+        ("203", "secret", "srtp-mand"),
+        ("203", "secret", "srtp"),
+        ("204", "maybe", "srtp"),
+        ("204", "maybe", ""),
+    ],
+)
+async def test_a_registered_phone_talks_encrypted(
+    rig: Rig, tmp_path: Path, name: str, queue: str, mediaenc: str
+) -> None:
+    """What baresip opens are whisper and caller, and it is heard; optional also means plain."""
+    async with registered(rig, tmp_path, "tls", name, mediaenc) as phone:
+        caller = await put_through(rig, phone, queue)
+        await asyncio.sleep(0.6)
+        assert caller.dialog.hears("ann")
+        phone.command("hangup")
+        await until(lambda: caller.dialog.ended_ns, 4, rig.log)
+        await rig.recorded(caller.call_id, "connected")
+        await check_heard(phone)
+        await rig.level()
+
+
+async def test_a_phone_without_keys_is_no_phone_where_srtp_is_required(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """It refuses RTP/SAVP, its own RTP/AVP is refused; the caller is back with the AI."""
+    async with registered(rig, tmp_path, "tls", "203") as phone:
+        caller = await rig.caller(host=CARRIER)
+        caller.ask("secret")
+        await until(lambda: rig.agent.heard(ResumeConversation), 8, rig.log)
+        assert rig.attempts(caller.call_id)[0]["sip_status"] == 488, rig.log()
+        await caller.hears("ai")
+        caller.dialog.hang_up()
+        await rig.level()
+        phone.command("dial", "*62")
+        await phone.said("488 Not Acceptable Here", 6)
+        assert await state(rig, "secret") == "idle"
+        await rig.level()
 
 
 async def test_the_caller_hangs_up_on_a_registered_phone(rig: Rig, tmp_path: Path) -> None:
@@ -179,11 +240,15 @@ async def state(rig: Rig, name: str) -> str:
     return next(each.state for each in status.people if each.name == name)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tls"])
-async def test_codes_from_a_registered_phone(rig: Rig, tmp_path: Path, transport: str) -> None:
+@pytest.mark.parametrize(
+    ("transport", "name", "phone_name", "mediaenc"),
+    [("udp", "desk", "200", ""), ("tls", "safe", "201", ""), ("tls", "secret", "203", "srtp-mand")],
+)
+async def test_codes_from_a_registered_phone(
+    rig: Rig, tmp_path: Path, transport: str, name: str, phone_name: str, mediaenc: str
+) -> None:
     """The password proves who dials: leave, join, pause, back; the phone hears that it worked."""
-    name = "desk" if transport == "udp" else "safe"
-    async with registered(rig, tmp_path, transport) as phone:
+    async with registered(rig, tmp_path, transport, phone_name, mediaenc) as phone:
         for code, after in (
             ("*62", "off_duty"),
             ("*61", "idle"),

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +16,17 @@ import pytest
 from tests.edge.trunks.caller import Caller
 from tests.edge.trunks.carrier import Carrier, strongest_hz
 from tests.edge.trunks.exchange import Exchange
+from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller
 from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness.baresip import Baresip, call_with_baresip
-from tests.harness.outside_phone import Samples, tone
-from tests.harness.outside_sip import SipMessage
+from tests.harness.outside_phone import tone
 from tests.harness.service import ROOT
 
 pytestmark = pytest.mark.integration
 
 SECURE, OPTIONAL, PLAIN = "127.0.0.6", "127.0.0.7", "127.0.0.8"
 BARESIP_PORT = 30_171
-CALLER_HZ, CARRIER_HZ = 700, 440
-_TONE = tone(CALLER_HZ, 1.0)
+CARRIER_HZ = 440
 
 
 def _plan(carrier: Carrier, secure: Carrier) -> str:
@@ -60,51 +58,6 @@ dialplan:
 agents:
   desk: {{greeting: Hello., instructions: Be brief.}}
 """
-
-
-class ToneCaller(Caller):
-    """A caller who sends a tone."""
-
-    _frames = 0
-
-    def _next_frame(self) -> tuple[Samples, bool]:
-        at = self._frames % 50 * 160
-        self._frames += 1
-        return _TONE[at : at + 160], False
-
-
-class SrtpCaller(ToneCaller):
-    """A caller whose RTP is encrypted.
-
-    Args:
-        keys: of the call.
-    """
-
-    def __init__(self, port: int, number: str, keys: SrtpKeys, **options: Any) -> None:
-        super().__init__(port, number, **options)
-        self.keys = keys
-
-    def call(self, timeout_s: float = 15.0) -> SipMessage:
-        """Call; the answer holds the far end's key."""
-        return self._learn(super().call(timeout_s))
-
-    def change(self) -> SipMessage:
-        """Send a re-INVITE with what we are now."""
-        return self._learn(self.reinvite())
-
-    def _learn(self, answer: SipMessage) -> SipMessage:
-        if answer.status == 200:
-            self.keys.answered(answer.body)
-        return answer
-
-    def _offer(self) -> str:
-        return self.keys.offer(super()._offer())
-
-    def _transmit(self, datagram: bytes) -> None:
-        super()._transmit(self.keys.wrap(datagram))
-
-    def _take(self, datagram: bytes, *more: Any) -> None:
-        super()._take(self.keys.unwrap(datagram), *more)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,58 @@
+"""Callers who send a tone, in the clear or encrypted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.edge.trunks.caller import Caller
+from tests.edge.trunks.srtp_keys import SrtpKeys
+from tests.harness.outside_phone import Samples, tone
+from tests.harness.outside_sip import SipMessage
+
+CALLER_HZ = 700
+_TONE = tone(CALLER_HZ, 1.0)
+
+
+class ToneCaller(Caller):
+    """A caller who sends a tone."""
+
+    _frames = 0
+
+    def _next_frame(self) -> tuple[Samples, bool]:
+        at = self._frames % 50 * 160
+        self._frames += 1
+        return _TONE[at : at + 160], False
+
+
+class SrtpCaller(ToneCaller):
+    """A caller whose RTP is encrypted.
+
+    Args:
+        keys: of the call.
+    """
+
+    def __init__(self, port: int, number: str, keys: SrtpKeys, **options: Any) -> None:
+        super().__init__(port, number, **options)
+        self.keys = keys
+
+    def call(self, timeout_s: float = 15.0) -> SipMessage:
+        """Call; the answer holds the far end's key."""
+        return self._learn(super().call(timeout_s))
+
+    def change(self) -> SipMessage:
+        """Send a re-INVITE with what we are now."""
+        return self._learn(self.reinvite())
+
+    def _learn(self, answer: SipMessage) -> SipMessage:
+        if answer.status == 200:
+            self.keys.answered(answer.body)
+        return answer
+
+    def _offer(self) -> str:
+        return self.keys.offer(super()._offer())
+
+    def _transmit(self, datagram: bytes) -> None:
+        super()._transmit(self.keys.wrap(datagram))
+
+    def _take(self, datagram: bytes, *more: Any) -> None:
+        super()._take(self.keys.unwrap(datagram), *more)
