@@ -81,6 +81,7 @@ class Destination:
     session_timers: str = "supported"
     session_expires_s: int | None = None
     session_min_s: int = 90
+    session_refresher: str = "auto"
     rel100: str = "supported"
     srtp: Srtp = Srtp.OFF
 
@@ -104,6 +105,7 @@ class Destination:
             session_timers=self.session_timers,
             session_expires_s=self.session_expires_s,
             session_min_s=self.session_min_s,
+            session_refresher=self.session_refresher,
             rel100=self.rel100,
         )
 

@@ -182,6 +182,7 @@ class Connector:
             session_timers=str(config.session_timers.mode),
             session_expires_s=_expires_s(config),
             session_min_s=config.session_timers.min_s,
+            session_refresher=str(config.session_timers.refresher),
             rel100=str(config.rel100),
             srtp=config.srtp,
         )

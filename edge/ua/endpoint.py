@@ -14,6 +14,7 @@ from edge.ua import pjsip
 from edge.ua.accounts import Accounts
 from edge.ua.messages import UaDial, UaSettings
 from edge.ua.sip_text import clean
+from edge.ua.supported import say_100rel
 from edge.ua.terms import USUAL, Terms
 from edge.ua.trust import distrust
 from media import LocalError
@@ -146,6 +147,7 @@ class Endpoint:
     def poll(self, timeout_ms: int) -> None:
         """Let pjsua2 work; callbacks run inside."""
         self._pj.libHandleEvents(timeout_ms)
+        say_100rel(True)
 
     def tick(self) -> None:
         """Free what ended calls left in pjsua2's conference bridge."""

@@ -10,6 +10,7 @@ from edge.ua.outside import Guard
 from edge.ua.received import Passed, ReceivedRequests, Response
 from edge.ua.screen import Load, Refused, Screen
 from edge.ua.sip_text import SipText, parse_message, parse_name_address
+from edge.ua.supported import say_100rel
 from edge.ua.terms import Terms, TermsBook
 from media.config.trunks import Srtp
 
@@ -18,6 +19,8 @@ class Dialog(Protocol):
     """What is asked of a leg."""
 
     sip_call_id: str
+    rel100: bool
+    """Whether its trunk has reliable answers."""
 
     @property
     def policy(self) -> Srtp | None:
@@ -68,10 +71,15 @@ class Inspection:
         return self.guard.decide(message, source) or self._screen.decide(message, source)
 
     def _pass_on(self, message: str, source: str, passed: Passed) -> None:
+        dialogs: list[Dialog] = []
+        if message.startswith(("ACK ", "INVITE ", "UPDATE ")):
+            text = parse_message(message)
+            dialogs = self._of(text.header("call-id"))
+        # pjsip answers a later offer while it reads it
+        say_100rel(all(each.rel100 for each in dialogs))
         if not message.startswith(("ACK ", "INVITE ")):
             return
-        text = parse_message(message)
-        for dialog in self._of(text.header("call-id")):
+        for dialog in dialogs:
             dialog.see(text)
         if message.startswith("INVITE ") and not parse_name_address(text.header("to")).tag:
             self._prepare(passed, text, self.terms.of(text, source))

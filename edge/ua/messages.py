@@ -417,6 +417,8 @@ class UaDial(Message):
     session_expires_s: int | None = None
     """None takes the worker's."""
     session_min_s: int = 90
+    session_refresher: str = "auto"
+    """Who is asked to refresh: ``uac`` for us, ``uas`` for the called; ``auto`` leaves it open."""
     rel100: str = "supported"
     """RFC 3262: ``off``, ``supported`` or ``required``."""
 

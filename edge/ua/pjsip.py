@@ -98,6 +98,8 @@ def library() -> ctypes.CDLL:
     library.pjsip_endpt_create_pool.restype = ctypes.c_void_p
     library.pjsip_endpt_release_pool.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     library.pjsip_endpt_release_pool.restype = None
+    library.pjsip_sess_expires_hdr_create.argtypes = [ctypes.c_void_p]
+    library.pjsip_sess_expires_hdr_create.restype = ctypes.c_void_p
     library.pjsip_generic_string_hdr_create.argtypes = [ctypes.c_void_p] * 3
     library.pjsip_generic_string_hdr_create.restype = ctypes.c_void_p
     library.pjsip_endpt_respond_stateless.argtypes = [
@@ -190,6 +192,29 @@ def set_session_expires(message: int, seconds: int, refresher: bytes = b"") -> N
     header.sess_expires = seconds
     if refresher:
         header.refresher = _String(refresher, len(refresher))
+
+
+def name_refresher(header: int, refresher: bytes) -> None:
+    """Have a Session-Expires that names no refresher name one.
+
+    Args:
+        header: address of the ``pjsip_sess_expires_hdr``.
+        refresher: as of :func:`set_session_expires`.
+    """
+    found = _SessionExpires.from_address(header)
+    if not found.refresher.slen:
+        found.refresher = _String(refresher, len(refresher))
+
+
+def session_expires_functions() -> int:
+    """Return the address of the ``pjsip_hdr_vptr`` that every Session-Expires has."""
+    endpoint = library().pjsua_get_pjsip_endpt()
+    pool = library().pjsip_endpt_create_pool(endpoint, b"cordboard", 500, 500)
+    try:
+        header = _SessionExpires.from_address(library().pjsip_sess_expires_hdr_create(pool))
+        return int(header.vptr)
+    finally:
+        library().pjsip_endpt_release_pool(endpoint, pool)
 
 
 def _session_expires(message: int) -> _SessionExpires | None:

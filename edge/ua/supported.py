@@ -1,7 +1,10 @@
 """Leave 100rel out of the Supported that goes out, where a trunk has it off. SIP thread only.
 
 pjsip writes Supported from one list of the whole process, whatever an account says of reliable
-answers. The list is short while a message of such a call is made, and whole at all other times.
+answers. The list is short while a message of such a call is made, and whole at all other times:
+while we ask for the message, and while pjsip answers a request of the dialog by itself, from our
+seeing the request (:mod:`edge.ua.inspection`) to the end of the poll or to the next request. What
+pjsip sends because a timer of its own ran out, a session refresh, still lists it.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ from typing import Any
 import pjsua2 as pj
 
 from edge.ua import pjsip
+from edge.ua.refresher import asked
 
 _SUPPORTED = 36
 """``PJSIP_H_SUPPORTED`` of pjsip/sip_msg.h."""
 _MOST_VALUES = 32
 """``PJSIP_GENERIC_ARRAY_MAX_COUNT``."""
 _TOKEN = b"100rel"
+_COUNT_BYTES = ctypes.sizeof(ctypes.c_uint)
+"""In front of the values; the two lists differ in it."""
 
 
 class _Text(ctypes.Structure):
@@ -63,10 +69,12 @@ class ExtensionCall(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     rel100 = True
     """Whether 100rel is among it."""
+    refresher = b""
+    """Who is asked to refresh the session, ``uac`` or ``uas``; empty leaves it to the called."""
 
     def makeCall(self, uri: str, prm: Any) -> None:  # noqa: N802
         """Send INVITE."""
-        with _said(self.rel100):
+        with _said(self.rel100), asked(self.refresher):
             super().makeCall(uri, prm)
 
     def answer(self, prm: Any) -> None:
@@ -85,17 +93,23 @@ class ExtensionCall(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             super().setHold(prm)
 
 
+def say_100rel(said: bool) -> bool:
+    """Have what pjsip writes from now on list 100rel or not; return whether it did so before."""
+    lists = _lists()
+    before = ctypes.string_at(lists.address, _COUNT_BYTES) == lists.whole[:_COUNT_BYTES]
+    if said is not before:
+        octets = lists.whole if said else lists.short
+        ctypes.memmove(lists.address, octets, len(octets))
+    return before
+
+
 @contextmanager
 def _said(said: bool) -> Iterator[None]:
-    if said:
-        yield
-        return
-    lists = _lists()
-    ctypes.memmove(lists.address, lists.short, len(lists.short))
+    before = say_100rel(said)
     try:
         yield
     finally:
-        ctypes.memmove(lists.address, lists.whole, len(lists.whole))
+        say_100rel(before)
 
 
 @functools.cache

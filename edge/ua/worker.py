@@ -52,6 +52,7 @@ from edge.ua.messages import (
 from edge.ua.offers import Offers, local_audio
 from edge.ua.outside import Queries, Registrations
 from edge.ua.proxied import FINAL_HEADER, true_source
+from edge.ua.refresher import REFRESHERS
 from edge.ua.refusal import refused
 from edge.ua.screen import Load, Refused
 from edge.ua.sip_text import SipText, clean, parse_message, quote_display
@@ -395,6 +396,7 @@ class Worker:
         leg = Leg(account, message.leg, self)
         leg.audio = local_audio(message)
         leg.rel100 = message.rel100 != OnOff.OFF
+        leg.refresher = REFRESHERS.get(message.session_refresher, b"")
         parameters = operation(0, "", message.headers)
         parameters.opt.audioCount = 1
         parameters.opt.videoCount = 0

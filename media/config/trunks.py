@@ -209,7 +209,8 @@ class SessionTimersConfig:
     min_s: Annotated[int, Between(90, 86_400, "s")] = 90
     """Min-SE; less is answered with 422."""
     refresher: Refresher = Refresher.AUTO
-    """Who refreshes calls that come in, where the caller leaves it open."""
+    """Who refreshes, the calling (uac) or the called side (uas): of calls that come in where the
+    caller leaves it open; of calls that go out what the far end is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.integration
 PORT = 21_130
 STRICT, OFF, PATIENT, OTHER = (f"127.0.0.{each}" for each in (41, 42, 43, 44))
 """Where callers of each trunk come from; from the last there is none."""
+_legs = itertools.count(-1, -1)
 ASKS = ("Supported: timer, 100rel", "Session-Expires: 3600")
 TRUNKS = {
     "strict": TrunkTerms(Terms(OnOff.REQUIRED, 600, 300, Refresher.UAS, OnOff.REQUIRED), (STRICT,)),
@@ -192,7 +194,7 @@ def test_calls_out_are_not_touched_by_what_came_in(trunk_worker: WorkerProcess) 
     """A call out after one of a trunk without timers asks for them as ever."""
     with _calling(OFF) as caller, _calling(OTHER) as phone:
         _answers(trunk_worker, caller)
-        leg, to = -1, f"sip:anna@{OTHER}:{phone.port}"
+        leg, to = next(_legs), f"sip:anna@{OTHER}:{phone.port}"
         trunk_worker.send(UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820))
         invite = phone.received_request(trunk_worker, "INVITE")
         phone.respond(invite, 486, "Busy Here")
@@ -201,11 +203,63 @@ def test_calls_out_are_not_touched_by_what_came_in(trunk_worker: WorkerProcess) 
     assert invite.header("Session-Expires") == "1800"
 
 
+@pytest.mark.parametrize("wanted", ["uac", "uas", "auto"])
+def test_calls_out_ask_for_the_refresher(trunk_worker: WorkerProcess, wanted: str) -> None:
+    """The INVITE names it, again with the interval that a 422 asks for; the next call does not."""
+    with _calling(OTHER) as phone:
+        leg, to = next(_legs), f"sip:anna@{OTHER}:{phone.port}"
+        dial = UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820, session_refresher=wanted)
+        trunk_worker.send(dial)
+        first = phone.received_request(trunk_worker, "INVITE")
+        phone.respond(first, 422, headers=("Min-SE: 2000",))
+        again = phone.received_request(trunk_worker, "INVITE")
+        named = "" if wanted == "auto" else f";refresher={wanted}"
+        assert first.header("Session-Expires") == f"1800{named}"
+        assert again.header("Session-Expires") == f"2000{named}"
+        phone.respond(again, 486, "Busy Here")
+        trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+        leg = next(_legs)
+        trunk_worker.send(UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820))
+        other = phone.received_request(trunk_worker, "INVITE")
+        assert other.header("Session-Expires") == "1800"
+        phone.respond(other, 486, "Busy Here")
+        trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+
+
+@pytest.mark.parametrize(("address", "listed"), [(OFF, False), (OTHER, True)])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_answers_to_later_offers_list_what_the_trunk_has(
+    trunk_worker: WorkerProcess, address: str, listed: bool, method: str
+) -> None:
+    """With 100rel off pjsip's own 200 to a re-INVITE or UPDATE leaves it out, others have it."""
+    worker = trunk_worker
+    with _calling(address) as peer, _calling(OTHER) as other:
+        peer.request("INVITE", offer())
+        leg = worker.wait(UaInvite, where=lambda m: m.sip_call_id == peer.call_id).leg
+        worker.send(UaAnswer(leg, "127.0.0.1", 21_800))
+        assert peer.response(worker).status == 200
+        peer.request("ACK")
+        worker.wait(UaConfirmed, where=lambda m: m.leg == leg)
+        peer.request(method, offer(version=2))
+        answer = peer.response(worker)
+        assert answer.status == 200
+        tokens = answer.header("Supported").split(", ")
+        assert "replaces" in tokens
+        assert ("100rel" in tokens) is listed
+        if method == "INVITE":
+            peer.request("ACK")
+        assert "100rel" in _answers(worker, other)[1].header("Supported")
+        peer.sequence += 1
+        peer.request("BYE")
+        assert peer.response(worker).status == 200
+        worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+
+
 @pytest.mark.parametrize("use", ["off", "supported"])
 def test_what_calls_out_say_that_they_support(trunk_worker: WorkerProcess, use: str) -> None:
     """With 100rel off no INVITE of the call lists it, in the dialog neither."""
     with _calling(OTHER) as phone:
-        leg, to = -2 - (use == "off"), f"sip:anna@{OTHER}:{phone.port}"
+        leg, to = next(_legs), f"sip:anna@{OTHER}:{phone.port}"
         trunk_worker.send(UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820, rel100=use))
         first = phone.received_request(trunk_worker, "INVITE")
         phone.respond(first, 200, body=offer())
