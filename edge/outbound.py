@@ -10,13 +10,13 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
 from edge import sdp
 from edge.call_surroundings import Asked
+from edge.called_side import Destination
 from edge.farewell import placed_dialog, say_bye, say_cancel
 from edge.leg_listeners import EarlyListener, LegListener, MachineListener
 from edge.pool import Pool, WorkerState
@@ -24,7 +24,6 @@ from edge.ua.messages import (
     EndedBy,
     UaCommandFailed,
     UaConfirmed,
-    UaDial,
     UaDialing,
     UaDigit,
     UaDisconnected,
@@ -35,7 +34,6 @@ from edge.ua.messages import (
 )
 from edge.workers import WorkerKey
 from media import RemoteError
-from media.config.trunks import Srtp
 from media.messages import (
     AllocateStream,
     CallId,
@@ -57,57 +55,6 @@ WORKER_POLL_S = 0.05
 _FAULT = 500
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whom to call, and how it is announced."""
-
-    uri: str
-    from_uri: str
-    display: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    codecs: tuple[str, ...] = ("PCMU", "PCMA")
-    user: str = ""
-    password: str = ""
-    proxy: str = ""
-    address: str | None = None
-    """Address to bind and advertise for the audio; None takes media's."""
-    registered: str = ""
-    """Name under which the called phone is registered at the front, which alone knows where it is
-    and so which address of ours it can send audio to."""
-    dtmf_in_audio: bool = True
-    """Offer telephone-event (RFC 4733)."""
-    session_timers: str = "supported"
-    session_expires_s: int | None = None
-    session_min_s: int = 90
-    session_refresher: str = "auto"
-    rel100: str = "supported"
-    srtp: Srtp = Srtp.OFF
-
-    def dial(self, leg: int, media_address: str, media_port: int, srtp_secret: str) -> UaDial:
-        """Return the worker's order to call."""
-        return UaDial(
-            leg,
-            self.uri,
-            self.from_uri,
-            media_address,
-            media_port,
-            self.display,
-            self.headers,
-            self.codecs,
-            dtmf_payload_type=101 if self.dtmf_in_audio else None,
-            srtp=self.srtp,
-            srtp_secret=srtp_secret,
-            user=self.user,
-            password=self.password,
-            proxy=self.proxy,
-            session_timers=self.session_timers,
-            session_expires_s=self.session_expires_s,
-            session_min_s=self.session_min_s,
-            session_refresher=self.session_refresher,
-            rel100=self.rel100,
-        )
 
 
 class PlacedLeg(Protocol):

@@ -6,8 +6,8 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
+from edge.called_side import Destination
 from edge.front.addresses import REGISTERED_HEADER, front_host, phone_uri, worker_proxy
-from edge.outbound import Destination
 from edge.transfer.order import Order
 from edge.transfer.texts import fill
 from edge.ua.route import local_address_toward

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edge.outbound import Destination, OutboundLeg
+from edge.called_side import Destination
+from edge.outbound import OutboundLeg
 from edge.transfer import events as e
 from edge.transfer.briefing import Briefing
 from edge.transfer.invitation import invitation, outside_invitation

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from edge.call_events import EndReason, HangUpAsked, Party
-from edge.outbound import Destination as Dialled
+from edge.called_side import Destination as Dialled
 from edge.outbound import OutboundLeg, OutboundLegs
 from edge.trunks.destination import DestinationError, Line
 from edge.trunks.servers import DEAD_STATUSES, Target

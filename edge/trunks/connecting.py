@@ -16,9 +16,9 @@ from typing import Protocol
 
 from edge.call_events import EndReason
 from edge.call_surroundings import Asked
+from edge.called_side import Destination as Dialled
 from edge.dialplan.plan import Action
 from edge.front.addresses import REGISTERED_HEADER, phone_uri
-from edge.outbound import Destination as Dialled
 from edge.outbound import OutboundLegs
 from edge.trunks import identity
 from edge.trunks.announcement import Announcement, refuse

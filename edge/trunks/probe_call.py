@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from edge import sdp
-from edge.outbound import Destination, OutboundLegs
+from edge.called_side import Destination
+from edge.outbound import OutboundLegs
 from edge.records.columns import new_call_id
 from edge.trunks.connecting import DIALLABLE, Connector
 from edge.trunks.messages import CallProbed, ProbeTrunk
