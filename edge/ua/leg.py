@@ -6,16 +6,15 @@ callback is guarded: the leg that failed is ended and the fault logged (:func:`g
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import pjsua2 as pj
 
 from edge import sdp
 from edge.sdp_text import SessionDescription
 from edge.ua.keying import Keying
+from edge.ua.leg_owner import LegOwner, guarded
 from edge.ua.messages import (
     EndedBy,
     UaConfirmed,
@@ -37,7 +36,7 @@ from edge.ua.sip_text import (
 )
 from edge.ua.supported import ExtensionCall
 from media.config.trunks import Srtp
-from media.messages import Direction, Message
+from media.messages import Direction
 
 _DURATION_UNKNOWN = 0x8000_0000
 """pjsua2 gives the largest unsigned number where an INFO names no duration that it can read."""
@@ -53,45 +52,6 @@ _RETRIED_BY_PJSIP = ("401", "407", "422")
 _TELLING = ("allow", "supported", "require", "session-expires", "server", "user-agent")
 _WATCHED = frozenset({"INVITE", "UPDATE", "PRACK", "BYE", "CANCEL", "INFO"})
 """Methods whose messages are read; the rest is pjsua2's own business."""
-
-
-class LegOwner(Protocol):
-    """What a leg needs from its worker."""
-
-    @property
-    def behind_front(self) -> bool:
-        """Whether a front translates what pjsip cannot say or understand."""
-
-    def emit(self, message: Message) -> None:
-        """Send a message to control."""
-
-    def leg_changed(self, leg: Leg) -> None:
-        """Have :meth:`Leg.settle` called once the running callback is over."""
-
-    def leg_failed(self, leg: Leg, error: Exception) -> None:
-        """End a leg in whose callback we failed; called at most a few times per leg."""
-
-    def offer_refused(self, leg: Leg, status: int, reason: str) -> None:
-        """Take notice that our re-INVITE was refused finally."""
-
-    def answer_info(self, leg: Leg, rdata: Any) -> None:
-        """Answer an INFO that pjsua2 leaves to us with 200."""
-
-    def replace(self, leg: Leg, text: SipText, source: str) -> Leg:
-        """Make the leg that takes over ``leg`` (RFC 3891)."""
-
-
-def guarded(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """Wrap a callback of pjsua2: what it raises ends that one leg and is logged."""
-
-    @functools.wraps(callback)
-    def wrapped(self: Leg, parameters: Any) -> None:
-        try:
-            callback(self, parameters)
-        except Exception as error:
-            self.owner.leg_failed(self, error)
-
-    return wrapped
 
 
 class Leg(ExtensionCall):

@@ -146,9 +146,9 @@ class UaConfirmed(Message):
     local_tag: str
     remote_tag: str
     remote_contact: str
+    """Contact URI of the peer: with Call-ID and tags it makes a ``Replaces`` for another dialog."""
     headers: dict[str, str] = field(default_factory=dict)
     """Of the 200 to our INVITE: Allow, Supported, Require, Session-Expires, Server."""
-    """Contact URI of the peer: with Call-ID and tags it makes a ``Replaces`` for another dialog."""
 
 
 @dataclass(frozen=True, slots=True)
