@@ -3,7 +3,8 @@
 pjsip leaves that to whoever is called, and has no setting for it; the answer it takes as it comes.
 So the parameter is put into the header when pjsip writes the message down: for as long as a call is
 being made, the function that writes Session-Expires is one of ours, which goes on to pjsip's. What
-it has put in stays in the message, should it be sent again with a password or a longer interval.
+it has put in stays in the message, should it be sent again with a password; after a 422 pjsip makes
+the header anew, and the called side says again.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from ua_peer import Peer, SipMessage, WorkerProcess, offer
@@ -205,25 +206,26 @@ def test_calls_out_are_not_touched_by_what_came_in(trunk_worker: WorkerProcess) 
 
 @pytest.mark.parametrize("wanted", ["uac", "uas", "auto"])
 def test_calls_out_ask_for_the_refresher(trunk_worker: WorkerProcess, wanted: str) -> None:
-    """The INVITE names it, again with the interval that a 422 asks for; the next call does not."""
+    """The INVITE names it, again with a password; another call does not."""
     with _calling(OTHER) as phone:
         leg, to = next(_legs), f"sip:anna@{OTHER}:{phone.port}"
         dial = UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820, session_refresher=wanted)
-        trunk_worker.send(dial)
+        trunk_worker.send(replace(dial, user="us", password="secret"))
         first = phone.received_request(trunk_worker, "INVITE")
-        phone.respond(first, 422, headers=("Min-SE: 2000",))
+        phone.respond(first, 407, headers=('Proxy-Authenticate: Digest realm="a", nonce="b"',))
         again = phone.received_request(trunk_worker, "INVITE")
-        named = "" if wanted == "auto" else f";refresher={wanted}"
-        assert first.header("Session-Expires") == f"1800{named}"
-        assert again.header("Session-Expires") == f"2000{named}"
         phone.respond(again, 486, "Busy Here")
         trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+        named = "" if wanted == "auto" else f";refresher={wanted}"
+        assert again.header("Proxy-Authorization")
+        assert first.header("Session-Expires") == f"1800{named}"
+        assert again.header("Session-Expires") == f"1800{named}"
         leg = next(_legs)
         trunk_worker.send(UaDial(leg, to, "sip:us@127.0.0.1", "127.0.0.1", 21_820))
         other = phone.received_request(trunk_worker, "INVITE")
-        assert other.header("Session-Expires") == "1800"
         phone.respond(other, 486, "Busy Here")
         trunk_worker.wait(UaDisconnected, where=lambda m: m.leg == leg)
+        assert other.header("Session-Expires") == "1800"
 
 
 @pytest.mark.parametrize(("address", "listed"), [(OFF, False), (OTHER, True)])
