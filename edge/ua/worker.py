@@ -16,8 +16,8 @@ from typing import Any
 import pjsua2 as pj
 import structlog
 
-from edge import sdp
 from edge.ua import pjsip
+from edge.ua.arrivals import Arrivals
 from edge.ua.control import ControlLink
 from edge.ua.endpoint import Endpoint, challenge, operation
 from edge.ua.inspection import Inspection
@@ -51,11 +51,9 @@ from edge.ua.messages import (
 )
 from edge.ua.offers import Offers, local_audio
 from edge.ua.outside import Queries, Registrations
-from edge.ua.proxied import FINAL_HEADER, true_source
+from edge.ua.proxied import FINAL_HEADER
 from edge.ua.refresher import REFRESHERS
-from edge.ua.refusal import refused
-from edge.ua.screen import Load, Refused
-from edge.ua.sip_text import SipText, clean, parse_message, quote_display
+from edge.ua.sip_text import SipText, quote_display
 from edge.ua.terms import UaTerms
 from media import CordboardError, LocalError
 from media.config.trunks import OnOff
@@ -63,8 +61,6 @@ from media.messages import Message
 
 POLL_MS = 10
 HEARTBEAT_NS = 500_000_000
-REFUSALS_TOLD = 20
-"""So many refused INVITEs between two heartbeats are reported one by one; all are counted."""
 GOODBYE_S = 1.5
 """How long the BYEs of a shutdown may take; control expects us gone within 2 s."""
 COLLECT_NS = 10_000_000_000
@@ -85,32 +81,31 @@ class Worker:
         self._settings = settings
         self._control = control
         self._legs: dict[int, Leg] = {}
-        self._refused_legs: list[Leg] = []
         self._changed: list[Leg] = []
-        self._refusals: list[tuple[Leg, pj.CallOpParam]] = []
         self._failed: list[tuple[Leg, Exception]] = []
-        self._next_leg = 0
-        self._refused = 0
         self._slots = 0
-        self._most = 0
-        self._callers = 0
-        self._retry_after_s = settings.retry_after_s
         self._stop = False
         self._heartbeat_ns = 0
         self._collect_ns = 0
-        self._refusals_told = 0
-        self._endpoint = Endpoint(settings, self._receive_invite)
+        self._arrivals = Arrivals(
+            settings,
+            self._legs,
+            self,
+            lambda: self._endpoint.account,
+            lambda text, source: self._inspection.terms.of(text, source),
+        )
+        self._endpoint = Endpoint(settings, self._arrivals.receive)
         self._inspection = Inspection(
-            self._legs_now,
-            self._load,
-            self._note_refused,
+            lambda: list(self._legs.values()),
+            self._arrivals.load,
+            self._arrivals.note_refused,
             self._endpoint.accounts.prepare,
             behind_front=settings.behind_front,
         )
         self._registrations = Registrations(
             self._endpoint.account_config,
             self._endpoint.add_proxies,
-            self._receive_invite,
+            self._arrivals.receive,
             self.emit,
             settings.contact,
             accounts=self._endpoint.accounts,
@@ -127,7 +122,7 @@ class Worker:
             UaReinvite: self._offers.make,
             UaSendDigit: self._send_digit,
             UaRefer: self._refer,
-            UaLimit: self._limit,
+            UaLimit: self._arrivals.limit,
             UaRegister: self._registrations.register,
             UaOptions: self._queries.ask,
             UaGate: self._inspection.guard.set_rules,
@@ -149,9 +144,7 @@ class Worker:
         self._endpoint.open()
         self._endpoint.answered(self._queries.receive)
         self._slots = self._endpoint.slots
-        self._most = self._slots - (0 if self._settings.behind_front else 1)
-        wanted = self._settings.callers
-        self._callers = self._most if wanted is None else min(wanted, self._most)
+        self._arrivals.open(self._slots)
         self._inspection.open(self._settings.address, self._endpoint.udp_port, self._endpoint.poll)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -161,7 +154,7 @@ class Worker:
         self.emit(
             UaReady(
                 self._slots,
-                self._callers,
+                self._arrivals.callers,
                 self._endpoint.udp_port,
                 self._endpoint.tcp_port,
                 self._endpoint.version,
@@ -180,18 +173,18 @@ class Worker:
         self._offers.pass_time(now_ns)
         if now_ns >= self._heartbeat_ns:
             self._heartbeat_ns = now_ns + HEARTBEAT_NS
-            self._refusals_told = 0
-            self.emit(UaHeartbeat(now_ns, len(self._legs), self._refused))
+            self._arrivals.tell_again()
+            self.emit(UaHeartbeat(now_ns, len(self._legs), self._arrivals.refused))
 
     def _on_signal(self, *_: object) -> None:
         self._stop = True
 
     def _say_goodbye(self) -> None:
-        self._callers = 0
+        self._arrivals.callers = 0
         for leg in list(self._legs.values()):
             self._end(leg, UaHangup(leg.number, 503, "Service Unavailable"))
         deadline = time.monotonic() + GOODBYE_S
-        while (self._legs or self._refused_legs) and time.monotonic() < deadline:
+        while (self._legs or self._arrivals.refused_legs) and time.monotonic() < deadline:
             self._endpoint.poll(POLL_MS)
             self._settle()
         self._control.close()
@@ -234,84 +227,16 @@ class Worker:
 
     def replace(self, leg: Leg, text: SipText, source: str) -> Leg:
         """Make the leg that takes over another, on the same port of media."""
-        self._next_leg += 1
-        new = Leg(leg.account, self._next_leg, self)
+        new = Leg(leg.account, self._arrivals.next_number(), self)
         new.read_invite(text)
         new.audio = leg.audio
         new.keying = Keying(leg.keying.generation + 1)
         new.answered = True
         self._legs[new.number] = new
-        self.emit(describe_invite(new.number, text, self._source(text, source), leg.number))
+        self.emit(
+            describe_invite(new.number, text, self._arrivals.source(text, source), leg.number)
+        )
         return new
-
-    # ------------------------------------------------------------ inbound
-
-    def _load(self) -> Load:
-        inbound = sum(number > 0 for number in self._legs)
-        full = inbound >= self._callers or len(self._legs) >= self._most
-        return Load(self._callers, full, self._retry_after_s)
-
-    def _source(self, text: SipText, source: str) -> str:
-        return true_source(text.headers, source) if self._settings.behind_front else source
-
-    def _legs_now(self) -> list[Leg]:
-        return list(self._legs.values())
-
-    def _note_refused(self, invite: Refused) -> None:
-        self._refused += invite.status == 503
-        self._refusals_told += 1
-        if self._refusals_told <= REFUSALS_TOLD:
-            source = self._source(invite.text, invite.source)
-            self.emit(refused(invite.text, source, invite.status, invite.reason))
-
-    def _tell_refused(self, rdata: Any, status: int, reason: str) -> None:
-        text = parse_message(rdata.wholeMsg)
-        self.emit(refused(text, self._source(text, rdata.srcAddress), status, reason))
-
-    def _receive_invite(self, prm: Any) -> None:
-        leg: Leg | None = None
-        try:
-            leg = Leg(self._endpoint.account, 0, self, prm.callId)
-            self._refused_legs.append(leg)
-            self._take_invite(leg, prm.rdata)
-        except sdp.SdpError as error:
-            assert leg is not None
-            self._refuse(leg, error.sip_status, str(error), error.headers())
-            self._tell_refused(prm.rdata, error.sip_status, str(error))
-        except Exception as error:
-            log.error("invite_failed", exc_info=error)
-            if leg is not None:
-                self._refuse(leg, 500, "Server Internal Error", {})
-                self._tell_refused(prm.rdata, 500, repr(error))
-
-    def _take_invite(self, leg: Leg, rdata: Any) -> None:
-        inbound = sum(number > 0 for number in self._legs)
-        if inbound >= self._callers or len(self._legs) >= self._most:
-            self._refused += 1
-            retry = {"Retry-After": str(self._retry_after_s)}
-            self._refuse(leg, 503, "Service Unavailable", retry)
-            busy = f"{inbound} of {self._callers} callers"
-            self._tell_refused(rdata, 503, busy)
-            return
-        text = parse_message(rdata.wholeMsg)
-        if text.sdp:
-            sdp.check_offer(sdp.parse(text.sdp), sdp.CODECS)
-        elif text.body.strip():
-            raise sdp.SdpError("body is not SDP", 415)
-        self._refused_legs.remove(leg)
-        self._next_leg += 1
-        leg.number = self._next_leg
-        self._legs[leg.number] = leg
-        leg.read_invite(text)
-        terms = self._inspection.terms.of(text, clean(rdata.srcAddress))
-        leg.rel100 = terms.rel100 is not OnOff.OFF
-        source = self._source(text, clean(rdata.srcAddress))
-        self.emit(describe_invite(leg.number, text, source, None))
-
-    def _refuse(self, leg: Leg, status: int, reason: str, headers: dict[str, str]) -> None:
-        # not in the callback that brought the INVITE: pjsip aborts where it had no offer
-        leg.ending = True
-        self._refusals.append((leg, operation(status, reason, headers)))
 
     # ------------------------------------------------------------ commands
 
@@ -385,7 +310,7 @@ class Worker:
         return {**message.headers, FINAL_HEADER: "1"}
 
     def _dial(self, message: UaDial) -> None:
-        reserve = self._slots - self._most if self._callers else 0
+        reserve = self._slots - self._arrivals.most if self._arrivals.callers else 0
         if message.leg >= 0 or message.leg in self._legs:
             raise LocalError(f"{message.leg} is no number for an outbound leg")
         if len(self._legs) >= self._slots - reserve:
@@ -426,10 +351,6 @@ class Worker:
         if leg is not None and not leg.ending:
             leg.xfer(message.refer_to, operation(0, "", message.headers))
 
-    def _limit(self, message: UaLimit) -> None:
-        self._callers = max(0, min(message.callers, self._most))
-        self._retry_after_s = message.retry_after_s
-
     def _respond(self, message: UaRespond) -> None:
         self._inspection.send(message.text.encode(), message.address, message.port)
 
@@ -439,9 +360,7 @@ class Worker:
     # ------------------------------------------------------------ after callbacks
 
     def _settle(self) -> None:
-        refusals, self._refusals = self._refusals, []
-        for leg, parameters in refusals:
-            leg.answer(parameters)
+        self._arrivals.settle()
         failed, self._failed = self._failed, []
         for leg, _ in failed:
             if not leg.ending and not leg.gone:
@@ -455,8 +374,9 @@ class Worker:
                 # by the slot's number: it would hang up that call with 603. So it must not run.
                 leg.this.disown()
         # dropping the last reference runs the destructor, so never inside a callback
-        self._legs = {number: leg for number, leg in self._legs.items() if not leg.gone}
-        self._refused_legs = [leg for leg in self._refused_legs if not leg.gone]
+        for number in [number for number, leg in self._legs.items() if leg.gone]:
+            del self._legs[number]
+        self._arrivals.forget_gone()
         for leg in changed:
             if leg.gone and leg.account is not self._endpoint.account:
                 leg.account.shutdown()
