@@ -282,7 +282,8 @@ class Dialling:
             str(targets[0]) if targets else "",
             trunk=trunk,
         )
-        task = self._start(call_id, parties, CallerLeg(0, leg.send, None), routed)
+        own = shown.address if shown else None
+        task = self._start(call_id, parties, CallerLeg(0, leg.send, own), routed)
         task.trunk_counted = trunk
         leg.post = task.post
         calls.append(task)

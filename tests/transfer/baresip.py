@@ -116,3 +116,13 @@ class Baresip:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while octets := await reader.read(4_096):
             self._reported += octets.decode(errors="replace")
+
+
+async def check_heard(phone: Baresip) -> None:
+    """Say what a phone has heard in its call: the whisper, then the caller, and nobody else."""
+    await asyncio.sleep(0.3)
+    await until(phone.heard, 5, phone.log)
+    heard = phone.heard()
+    assert heard.count(frozenset({"whisper"})) >= 3
+    assert heard.count(frozenset({"caller"})) > 20
+    assert frozenset().union(*heard) == {"whisper", "caller"}
