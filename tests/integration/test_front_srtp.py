@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.edge.trunks.caller import Caller
 from tests.edge.trunks.carrier import Carrier, strongest_hz
-from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller
+from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller, talking
 from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness.baresip import Baresip, call_with_baresip
 from tests.harness.fronted import FrontedService
@@ -75,45 +73,22 @@ def secure(lines: tuple[Carrier, Carrier]) -> SrtpKeys:
     return keys
 
 
-@contextmanager
-def calling(fronted: FrontedService, caller: Caller) -> Iterator[Caller]:
-    """Call, be answered, hang up at the end."""
-    try:
-        answer = caller.call()
-        assert answer.status == 200, answer
-        yield caller
-    finally:
-        caller.hang_up()
-    fronted.wait_level()
-
-
-def is_heard(line: Carrier, hz: int = CALLER_HZ) -> bool:
-    """Say whether a tone comes to a far end from now on."""
-    line.heard.clear()
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if len(line.heard) >= 25 and line.tone_heard(hz):
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_an_encrypted_caller_talks_with_a_line_in_the_clear(
     fronted: FrontedService, lines: tuple[Carrier, Carrier]
 ) -> None:
     """Tones both ways, before and after a re-INVITE with a new key of the caller's."""
     keys = SrtpKeys()
     caller = SrtpCaller(fronted.port, "6003", keys, source=SECURE)
-    with calling(fronted, caller):
+    with talking(caller):
         assert caller.hears(CARRIER_HZ)
-        assert is_heard(lines[1])
+        assert lines[1].hears(CALLER_HZ)
         before = keys.remote
         keys.set_key(os.urandom(30))
         assert caller.change().status == 200
         assert keys.remote != before
         caller.audio.clear()
         assert caller.hears(CARRIER_HZ)
-        assert is_heard(lines[1])
+        assert lines[1].hears(CALLER_HZ)
         sip_call_id = caller.dialog.call_id
     record = fronted.record(sip_call_id)
     assert record["srtp_suite"] == keys.suite
@@ -124,9 +99,9 @@ def test_a_caller_in_the_clear_talks_with_an_encrypted_line(
     fronted: FrontedService, lines: tuple[Carrier, Carrier], secure: SrtpKeys
 ) -> None:
     """RTP/SAVP goes out to the trunk that requires it, and every packet opens."""
-    with calling(fronted, ToneCaller(fronted.port, "6001", source=PLAIN)) as caller:
+    with talking(ToneCaller(fronted.port, "6001", source=PLAIN)) as caller:
         assert caller.hears(CARRIER_HZ)
-        assert is_heard(lines[0])
+        assert lines[0].hears(CALLER_HZ)
     assert "RTP/SAVP" in lines[0].seen("INVITE")[0].body
     assert secure.unopened == 0
 
@@ -172,7 +147,7 @@ def test_baresip_is_called_encrypted(fronted: FrontedService, tmp_path: Path) ->
     )
     phone.start(12)
     phone.wait_ready()
-    with calling(fronted, ToneCaller(fronted.port, "6004", source=PLAIN)) as caller:
+    with talking(ToneCaller(fronted.port, "6004", source=PLAIN)) as caller:
         assert caller.hears(CARRIER_HZ), phone.output()
         time.sleep(1.0)
     heard = phone.finish(20)

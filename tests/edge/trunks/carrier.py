@@ -172,6 +172,16 @@ class Carrier:
         """Say whether what was heard last is a tone of this frequency."""
         return strongest_hz(self.heard[-25:]) in range(hz - 15, hz + 16)
 
+    def hears(self, hz: int, timeout_s: float = 5.0) -> bool:
+        """Say whether a tone of this frequency comes from now on."""
+        self.heard.clear()
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if len(self.heard) >= 25 and self.tone_heard(hz):
+                return True
+            time.sleep(0.05)
+        return False
+
     # ------------------------------------------------------------ SIP
 
     def _serve(self) -> None:

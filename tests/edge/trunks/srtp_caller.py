@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.edge.trunks.caller import Caller
@@ -11,6 +13,17 @@ from tests.harness.outside_sip import SipMessage
 
 CALLER_HZ = 700
 _TONE = tone(CALLER_HZ, 1.0)
+
+
+@contextmanager
+def talking(caller: Caller) -> Iterator[Caller]:
+    """Call, be answered, hang up at the end."""
+    answer = caller.call()
+    try:
+        assert answer.status == 200, answer
+        yield caller
+    finally:
+        caller.hang_up()
 
 
 class ToneCaller(Caller):

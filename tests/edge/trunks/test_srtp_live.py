@@ -7,16 +7,14 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.edge.trunks.caller import Caller
 from tests.edge.trunks.carrier import Carrier, strongest_hz
 from tests.edge.trunks.exchange import Exchange
-from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller
+from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller, talking
 from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness.baresip import Baresip, call_with_baresip
 from tests.harness.outside_phone import tone
@@ -101,28 +99,6 @@ def secure(carriers: tuple[Carrier, Carrier]) -> Carrier:
     return carriers[1]
 
 
-@contextmanager
-def _calling(caller: Caller) -> Iterator[Caller]:
-    """Call, be answered, hang up at the end."""
-    answer = caller.call()
-    try:
-        assert answer.status == 200, answer
-        yield caller
-    finally:
-        caller.hang_up()
-
-
-def _hears(carrier: Carrier, hz: int = CALLER_HZ) -> bool:
-    """Wait until a carrier hears a tone."""
-    carrier.heard.clear()
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if len(carrier.heard) >= 25 and carrier.tone_heard(hz):
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def _profile(body: str) -> str:
     found = re.search(r"m=audio \d+ (\S+)", body)
     assert found is not None
@@ -138,9 +114,9 @@ def test_an_encrypted_caller_talks_with_a_line_in_the_clear(
 ) -> None:
     """Each tone is at the other end of a call of which one leg only is encrypted."""
     keys = SrtpKeys(protocol)
-    with _calling(SrtpCaller(service.port, "+49303", keys, source=source)) as caller:
+    with talking(SrtpCaller(service.port, "+49303", keys, source=source)) as caller:
         assert caller.hears(CARRIER_HZ)
-        assert _hears(clear)
+        assert clear.hears(CALLER_HZ)
         sip_call_id = caller.dialog.call_id
     record = service.record(sip_call_id)
     assert record["srtp_suite"] == keys.suite
@@ -154,9 +130,9 @@ def test_a_caller_in_the_clear_talks_with_an_encrypted_line(
     service: Exchange, secure: Carrier
 ) -> None:
     """The trunk that requires SRTP is offered RTP/SAVP and encrypts both ways."""
-    with _calling(ToneCaller(service.port, "+49301", source=PLAIN)) as caller:
+    with talking(ToneCaller(service.port, "+49301", source=PLAIN)) as caller:
         assert caller.hears(CARRIER_HZ)
-        assert _hears(secure)
+        assert secure.hears(CALLER_HZ)
     assert _profile(secure.seen("INVITE")[0].body) == "RTP/SAVP"
     assert secure.srtp is not None
     assert secure.srtp.unopened == 0
@@ -168,9 +144,9 @@ def test_an_optional_line_encrypts_where_the_far_end_does(
 ) -> None:
     """RTP/AVP with a=crypto is answered with a key or without, and both talk."""
     clear.srtp = SrtpKeys() if encrypts else None
-    with _calling(ToneCaller(service.port, "+49302", source=PLAIN)) as caller:
+    with talking(ToneCaller(service.port, "+49302", source=PLAIN)) as caller:
         assert caller.hears(CARRIER_HZ)
-        assert _hears(clear)
+        assert clear.hears(CALLER_HZ)
     offer = clear.seen("INVITE")[0].body
     assert _profile(offer) == "RTP/AVP"
     assert "a=crypto:1 AES_CM_128_HMAC_SHA1_80" in offer
@@ -179,9 +155,9 @@ def test_an_optional_line_encrypts_where_the_far_end_does(
 def test_both_legs_encrypt_with_keys_of_their_own(service: Exchange, secure: Carrier) -> None:
     """SRTP to SRTP: two suites, two keys, and the audio in between."""
     keys = SrtpKeys(suite="AES_CM_128_HMAC_SHA1_32")
-    with _calling(SrtpCaller(service.port, "+49301", keys, source=SECURE)) as caller:
+    with talking(SrtpCaller(service.port, "+49301", keys, source=SECURE)) as caller:
         assert caller.hears(CARRIER_HZ)
-        assert _hears(secure)
+        assert secure.hears(CALLER_HZ)
     assert secure.srtp is not None
     assert keys.remote != secure.srtp.remote
 
@@ -190,7 +166,7 @@ def test_keys_change_in_mid_call(service: Exchange, clear: Carrier) -> None:
     """A refresh keeps the keys; a new key of the caller's gets a new one of ours; all is heard."""
     keys = SrtpKeys()
     caller = SrtpCaller(service.port, "+49303", keys, source=SECURE)
-    with _calling(caller):
+    with talking(caller):
         ours = [keys.remote]
         for key in (None, os.urandom(30), os.urandom(30)):
             if key is not None:
@@ -199,7 +175,7 @@ def test_keys_change_in_mid_call(service: Exchange, clear: Carrier) -> None:
             ours.append(keys.remote)
             caller.audio.clear()
             assert caller.hears(CARRIER_HZ)
-            assert _hears(clear)
+            assert clear.hears(CALLER_HZ)
         sip_call_id = caller.dialog.call_id
     assert ours[0] == ours[1]
     assert len(set(ours)) == 3
@@ -209,7 +185,7 @@ def test_keys_change_in_mid_call(service: Exchange, clear: Carrier) -> None:
 def test_a_hold_keeps_the_keys(service: Exchange, clear: Carrier) -> None:
     """On hold nothing is sent; after it both hear each other with the keys of before."""
     keys = SrtpKeys()
-    with _calling(SrtpCaller(service.port, "+49303", keys, source=SECURE)) as caller:
+    with talking(SrtpCaller(service.port, "+49303", keys, source=SECURE)) as caller:
         ours = keys.remote
         assert caller.hears(CARRIER_HZ)
         for direction, answered in (("sendonly", "recvonly"), ("inactive", "inactive")):
@@ -223,7 +199,7 @@ def test_a_hold_keeps_the_keys(service: Exchange, clear: Carrier) -> None:
             keys.answered(caller.reinvite().body)
             caller.audio.clear()
             assert caller.hears(CARRIER_HZ)
-            assert _hears(clear)
+            assert clear.hears(CALLER_HZ)
         assert keys.remote == ours
         assert keys.unopened == 0
 
@@ -251,7 +227,7 @@ def test_a_wrong_key_is_silence_and_counted(service: Exchange, clear: Carrier) -
     """Packets of a key that was not agreed reach nobody's ear; the record and the figures tell."""
     keys = SrtpKeys()
     keys.set_sent_key(os.urandom(30))
-    with _calling(SrtpCaller(service.port, "+49303", keys, source=SECURE)) as caller:
+    with talking(SrtpCaller(service.port, "+49303", keys, source=SECURE)) as caller:
         assert caller.hears(CARRIER_HZ)  # our own key is right
         clear.heard.clear()
         deadline = time.monotonic() + 5
@@ -300,7 +276,7 @@ def test_the_shipped_account_of_baresip_is_encrypted(
         text = text.replace("/usr/lib/baresip/modules", str(modules)).replace("192.0.2.20", SECURE)
         (tmp_path / name).write_text(text.replace("/etc/baresip", str(tmp_path)))
     phone.start(3, f"/dial sip:+49303@127.0.0.1:{service.port}")
-    assert _hears(clear), phone.output()
+    assert clear.hears(CALLER_HZ), phone.output()
     phone.wait_ended(20)
     row = service.records("source LIKE ?", f"{SECURE}:%")[-1]
     assert service.record(row["sip_call_id"])["srtp_suite"].startswith("AES_CM_128_HMAC_SHA1")
@@ -317,7 +293,7 @@ def test_baresip_is_called_encrypted(service: Exchange, tmp_path: Path) -> None:
     )
     phone.start(12)
     phone.wait_ready()
-    with _calling(ToneCaller(service.port, "+49304", source=PLAIN)) as caller:
+    with talking(ToneCaller(service.port, "+49304", source=PLAIN)) as caller:
         assert caller.hears(CARRIER_HZ), phone.output()
         time.sleep(1.0)
     heard = phone.finish(20)
