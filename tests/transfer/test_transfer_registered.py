@@ -1,7 +1,6 @@
 """Desk phones that register at the front: rung, whispered to, talked to, and dialling codes."""
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest_asyncio
 
 from edge.queues.messages import QueueStatus, QueueStatusRequest
 from media.messages import ResumeConversation
+from tests.harness.certificate import make_certificate
 from tests.harness.service import free_port
 from tests.transfer.baresip import Baresip, check_heard
 from tests.transfer.conftest import QUICK
@@ -64,16 +64,6 @@ async def switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield rig
     finally:
         await rig.stop()
-
-
-def make_certificate(folder: Path) -> None:
-    """Make the front a certificate."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
 
 
 @asynccontextmanager
