@@ -1,7 +1,7 @@
 # Cordboard: 'make help' says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test run bench bench-quick bench-plan lint fmt types soak clean
+.PHONY: help setup models demo test run bench bench-quick bench-turns bench-plan lint fmt types soak clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -54,6 +54,9 @@ bench: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## measure with an outside phone; resu
 
 bench-quick: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## the same, one call and few utterances
 	@$(PY) -m tests.bench --quick
+
+bench-turns: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## judge turns only: backchannels, one word, pauses, in large samples
+	@$(PY) -m tests.bench --turns
 
 bench-plan: $(SETUP)  ## time dial plans of ten thousand rules in many shapes
 	@$(PY) -m tests.bench.dialplan

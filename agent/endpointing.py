@@ -61,8 +61,9 @@ class TurnTiming:
     incomplete_ms: int
     digits_ms: int
     barge_in_ms: int
-    yield_ms: int = 900
-    """Longer than the backchannels people use ("uh-huh, okay"), shorter than a sentence."""
+    yield_ms: int = 1_300
+    """Longer than the backchannels people use ("oh, okay, good") and the silence that ends them; a
+    sentence's first words are recognised before."""
     resume_ms: int = 800
     filler_ms: int = 1_700
     words_weight: float = 1.0
@@ -99,6 +100,8 @@ _QUESTION_STARTS = frozenset(
         "will would should may has have am"
     )
 )
+_WH = frozenset(split_words("what when where who why how which whats wheres whens hows"))
+_TO_WHOM = frozenset(split_words("talk speak send listen go write belong ship deliver it them"))
 _VERBS = frozenset(
     split_words(
         "is are am was were be been will would can could should do does did have has had need "
@@ -122,7 +125,9 @@ _LEAD_INS = re.compile(
     r"is (?:it possible|there)|i (?:think|guess|believe|hope|have tried)|"
     r"(?:my|the|one) (?:question|problem|thing|issue) is|(?:a|another|one) question(?: about)?|"
     r"i need help(?: with)?|i ?a?m (?:just )?(?:calling|not sure)|my name is|as far as i know|"
-    r"i (?:have|had) a (?:problem|question))$"
+    r"i (?:have|had) a (?:problem|question)|"
+    # "end" is how recognisers write a quick "and"
+    r"(?:and|end|but|so|since|until) (?:now|today|then|yesterday))$"
 )
 _SUBORDINATE = re.compile(
     r"^(?:(?:well|so|and|but|hello|hi|yes|no|okay) )*(?:if|because|after|before|while|since|"
@@ -195,6 +200,9 @@ def is_fragment(text: str) -> bool:
 def _ends_naturally(words: tuple[str, ...]) -> bool:
     """Tell 'what time are you open to' and 'how are you' kinds from a sentence that goes on."""
     final = words[-2:]
+    if words[-1] == "to" and words[0] not in _WH:
+        # "is there somebody I can talk to", not "is it possible to"
+        return len(words) >= 4 and words[-2] in _TO_WHOM
     return (
         words[0] in _QUESTION_STARTS
         and len(words) >= 4

@@ -21,6 +21,7 @@ from agent.exchange import Exchange, Telling, TurnBook
 from agent.floor import Floor
 from agent.handover import Handover
 from agent.hearing import Hearing
+from agent.heed import is_doubtful
 from agent.history import History
 from agent.interruption import AgentSilent
 from agent.last_words import last_words
@@ -193,6 +194,7 @@ class Exchanges:
             leaving=self.leaving,
             over_agent=self.floor.taken,
             listening=self.floor.is_backchannel(ended.text),
+            doubtful=is_doubtful(ended.speech_ms, self._listening.confidence),
         )
         if worth is not Worth.ANSWER:
             self.discard()

@@ -13,8 +13,9 @@ from typing import Any
 from agent import turn_taking
 from agent.call_tasks import stop
 from agent.delivery import Delivery
-from agent.endpointing import words_decide
+from agent.endpointing import Grasp, words_decide
 from agent.floor import Floor
+from agent.heed import is_heeded
 from agent.interruption import SpeechHeard, SpeechStopped, WordsHeard
 from agent.listening import gather_evidence
 from agent.patience import Patience
@@ -128,8 +129,8 @@ class Hearing:
         """Take what was said up to a pause; say whether how it was said matters too."""
         turns = self._listening.turns
         self.recognized_ns = self._clock()
-        self._floor.receive(WordsHeard(text, final=True))
         grasp = self._delivery.grasp(text)
+        self._floor.receive(WordsHeard(text, final=True, heeded=self._is_heeded(text, grasp)))
         if turns.phase is Phase.PAUSED:
             if text and not self._floor.taken and self._allowance.provisional:
                 self._delivery.prepare(text)
@@ -138,6 +139,10 @@ class Hearing:
         return turns.phase is Phase.PAUSED and not words_decide(
             turns.timing, text, turns.expectation, grasp
         )
+
+    def _is_heeded(self, text: str, grasp: Grasp) -> bool:
+        heard = self._listening
+        return is_heeded(text, heard.turns.speech_ms, heard.confidence, grasp)
 
     def _melody_came(self, probability: float, pause: int) -> None:
         self.take(self._listening.receive(Melody(probability, pause)))
@@ -150,7 +155,8 @@ class Hearing:
             await asyncio.sleep(PARTIAL_INTERVAL_S)
             text = await self._listening.partial()
             if self._floor.undecided:
-                self._floor.receive(WordsHeard(text, final=False))
+                heeded = self._is_heeded(text, self._delivery.grasp(text))
+                self._floor.receive(WordsHeard(text, final=False, heeded=heeded))
                 self._on_change()
             if not self._allowance.provisional:
                 continue

@@ -9,14 +9,16 @@ state     event                                  next state, actions
 ========  =====================================  =========================================
 IDLE      SpeechBegan while the agent speaks     WATCHING
 WATCHING  speech for barge_in_ms                 HOLDING, Hold
-WATCHING  words: none, or only backchannels      IDLE, Dismiss
+WATCHING  words: none, or none to be heeded      IDLE, Dismiss
 WATCHING  words: others                          IDLE, Yield
-HOLDING   words: none, or only backchannels      IDLE, Resume, Dismiss
+HOLDING   words: none, or none to be heeded      IDLE, Resume, Dismiss
 HOLDING   words: others                          IDLE, Yield
 HOLDING   speech for yield_ms                    IDLE, Yield
 HOLDING   silence for resume_ms, no words yet    WATCHING, Resume; words may still decide
 any       the agent stopped speaking             IDLE
 ========  =====================================  =========================================
+
+Not to be heeded are backchannels ("okay") and what :mod:`agent.heed` says of brief words.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class WordsHeard:
 
     text: str
     final: bool
+    heeded: bool = True
+    """They may be meant to stop the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,8 @@ class Interruption:
             case SpeechStopped():
                 self._speaking = False
                 self._stopped_ns = now_ns
-            case WordsHeard(text=text, final=final) if self.standing is not Standing.IDLE:
-                return self._weigh(text, final)
+            case WordsHeard() if self.standing is not Standing.IDLE:
+                return self._weigh(event)
             case AgentSilent():
                 return self._settle()
             case _:
@@ -135,15 +139,16 @@ class Interruption:
             return self._stopped_ns + self.timing.resume_ms * MS
         return None
 
-    def _weigh(self, text: str, final: bool) -> list[Action]:
-        words = split_words(text)
-        if not words or (made_of(words, self.backchannels) and not self.asked):
-            if not final or self._speaking:
+    def _weigh(self, heard: WordsHeard) -> list[Action]:
+        words = split_words(heard.text)
+        listens = not heard.heeded or made_of(words, self.backchannels)
+        if not words or (listens and not self.asked):
+            if not heard.final or self._speaking:
                 return []
             held = self.standing is Standing.HOLDING
             return self._settle(*([Action.RESUME] if held else []), Action.DISMISS)
         # one partial word may still grow into "okay" or be noise; two are a sentence
-        return self._settle(Action.YIELD) if final or len(words) >= 2 else []
+        return self._settle(Action.YIELD) if heard.final or len(words) >= 2 else []
 
     def _judge(self, now_ns: int) -> list[Action]:
         deadline_ns = self.next_deadline_ns()

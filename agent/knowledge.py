@@ -54,6 +54,14 @@ _FILLING = frozenset(
     )
 )
 """Words that a question may have without asking for more."""
+_AMOUNTS = frozenset(
+    split_words(
+        "five seven eight nine fifteen thirty hours hour days minutes seconds month months week "
+        "weeks year years dollars cent under within full free back off takes take costs cost works "
+        "work does using used without other"
+    )
+)
+"""Words that many texts have and none is about."""
 _DENIALS = frozenset(split_words("except unless without instead besides other else"))
 _NEGATIONS = frozenset(
     split_words(
@@ -162,6 +170,7 @@ class Knowledge:
 
     def __init__(self, facts: Sequence[str], examples: Sequence[tuple[str, str]] = ()) -> None:
         pairs = [("", each) for each in facts] + list(examples)
+        self._texts = [f"{question} {answer}" for question, answer in pairs]
         self._entries = [_entry(question, answer) for question, answer in pairs]
         self._mean = sum(each.length for each in self._entries) / max(1, len(self._entries))
         spread = Counter(each for entry in self._entries for each in entry.stems)
@@ -217,6 +226,21 @@ class Knowledge:
             return None
         rivals = [each for each in found[1:] if each.score >= RIVAL_SCORE * best.score]
         return best if all(say_the_same(best.text, each.text) for each in rivals) else None
+
+    def topics(self, limit: int) -> list[str]:
+        """Return the words that most texts are about, as they are written; most frequent first."""
+        spread = Counter(
+            word
+            for text in self._texts
+            for word in dict.fromkeys(split_words(text))
+            if word not in _STOP and word not in _FILLING and word not in _AMOUNTS
+            if len(word) > 3 and word.isalpha()
+        )
+        # of the forms of one word (return, returns) the most frequent stands for all
+        named: dict[str, str] = {}
+        for word, _ in spread.most_common():
+            named.setdefault(stem(word), word)
+        return list(named.values())[:limit]
 
     def shared(self, question: str) -> list[int]:
         """Return how many of the question's meaningful words each entry has, in their order."""

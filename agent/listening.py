@@ -50,6 +50,8 @@ class Listening:
         self._recognizer = recognizer
         self._turn_model = turn_model
         self._clock = clock
+        self.confidence = 0.0
+        """Of the words returned last, 0 to 1."""
         self._before: deque[Samples] = deque()
         self._utterance: list[Samples] = []
 
@@ -80,11 +82,13 @@ class Listening:
     async def recognize(self) -> str:
         """Return the words of the utterance so far."""
         transcript = await self._recognizer.finish()
+        self.confidence = transcript.confidence
         return transcript.text.strip()
 
     async def partial(self) -> str:
         """Return the words so far, possibly slightly old."""
         transcript = await self._recognizer.partial()
+        self.confidence = transcript.confidence
         return transcript.text.strip()
 
     async def melody(self) -> float | None:

@@ -33,7 +33,7 @@ async def open_sessions(
     dialogue = await engines.language_model.open(persona.prefix)
     recognizer: RecognizerSession | None = None
     try:
-        recognizer = engines.recognizer_of(persona.config).open()
+        recognizer = engines.recognizer_of(persona.config).open(persona.likely)
         listening = Listening(
             engines.voice_activity.open(),
             WatchedRecognizer(recognizer, waits),

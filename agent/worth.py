@@ -29,7 +29,13 @@ class Worth(StrEnum):
 
 
 def weigh_turn(
-    ended: TurnEnded, expectation: Expectation, *, leaving: str, over_agent: bool, listening: bool
+    ended: TurnEnded,
+    expectation: Expectation,
+    *,
+    leaving: str,
+    over_agent: bool,
+    listening: bool,
+    doubtful: bool = False,
 ) -> Worth:
     """Return what a turn is worth.
 
@@ -39,11 +45,14 @@ def weigh_turn(
         leaving: why the call is about to end, empty where it is not.
         over_agent: the agent speaks and must not be interrupted.
         listening: the words only show that somebody listens.
+        doubtful: the words may be none; a goodbye that was hardly heard ends no call.
     """
     if not ended.text:
         least_ms = NOT_HEARD_MS if expectation is Expectation.OPEN else NOT_HEARD_ASKED_MS
         loud = ended.speech_ms >= least_ms and not over_agent and not leaving
         return Worth.ASK_AGAIN if loud else Worth.NOTHING
+    if doubtful and is_goodbye(ended.text) and not (leaving or over_agent):
+        return Worth.ASK_AGAIN
     if (over_agent and listening) or is_hum(ended.text, expectation) or _goes(ended.text, leaving):
         return Worth.NOTE
     return Worth.ANSWER

@@ -90,8 +90,12 @@ class RecognizerModel(Protocol):
     name: str
     language: str
 
-    def open(self) -> RecognizerSession:
-        """Open a session for one call."""
+    def open(self, likely: Sequence[str] = ()) -> RecognizerSession:
+        """Open a session for one call.
+
+        Args:
+            likely: words that may well be all that a caller says.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -178,20 +179,21 @@ class WhisperRecognizer:
         self._model = model
         self._prompt = prompt
 
-    def open(self) -> WhisperSession:
+    def open(self, likely: Sequence[str] = ()) -> WhisperSession:
         """Open a session for one call."""
-        return WhisperSession(self._model, self.language, self._prompt)
+        return WhisperSession(self._model, self.language, self._prompt, ", ".join(likely))
 
 
 class WhisperSession:
     """One call's recognition; see :class:`agent.engines.base.RecognizerSession`."""
 
-    def __init__(self, model: WhisperModel, language: str, prompt: str) -> None:
+    def __init__(self, model: WhisperModel, language: str, prompt: str, likely: str = "") -> None:
         self.served = 0
         """When the model last worked for this session, in jobs."""
         self._model = model
         self._language = language
         self._prompt = prompt
+        self._likely = likely
         self._voice = model.voice_activity.open()
         self._job: _Job | None = None
         self.start()
@@ -294,7 +296,9 @@ class WhisperSession:
                 return Words("", 0.0)
             samples = job.utterance.audio(start, whole)
         assert decoder is not None
-        return decoder.recognize(samples, self._language, self._prompt, lambda: job.unwanted)
+        return decoder.recognize(
+            samples, self._language, self._prompt, lambda: job.unwanted, self._likely
+        )
 
     def _work_ahead(self) -> None:
         utterance, job = self._utterance, self._job

@@ -187,7 +187,12 @@ class TurnConfig:
     """How much it shortens it that facts are about the words."""
     barge_in: bool = True
     protect_greeting: bool = False
-    backchannels: tuple[str, ...] = ("mm-hm", "uh-huh", "okay", "yeah", "right", "i see")
+    backchannels: tuple[str, ...] = (
+        "mm-hm", "uh-huh", "mm", "hm", "huh", "ah", "aha", "oh", "okay", "ok", "yeah", "yes", "yep",
+        "yup", "right", "alright", "all right", "sure", "i see", "ic", "got it", "good", "great",
+        "fine", "nice", "cool", "perfect", "exactly", "correct", "true", "of course", "really",
+        "understood", "i understand", "makes sense", "thanks", "thank you",
+    )  # fmt: skip
     """Words that do not interrupt while the agent speaks."""
 
 

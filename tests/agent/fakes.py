@@ -117,7 +117,7 @@ class FakeRecognizer:
         self.fault: Exception | None = None
         self._numbers: list[int] = []
 
-    def open(self) -> FakeRecognizer:
+    def open(self, likely: Sequence[str] = ()) -> FakeRecognizer:
         return self
 
     def start(self) -> None:

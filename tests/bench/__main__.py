@@ -1,4 +1,4 @@
-"""Run the benchmark: ``python -m tests.bench [--quick] [--calls 1,2,3]``.
+"""Run the benchmark: ``python -m tests.bench [--quick] [--calls 1,2,3] [--turns]``.
 
 Starts its own service and calls it with outside phones over real SIP and RTP: one call after the
 other, one with packet loss, then 2 and 3 at once; then the same sentences to every preset. Writes
@@ -6,7 +6,8 @@ table.txt, raw.json, response.svg (response time against false cut-offs), answer
 phones heard of interrupted turns to var/bench/TIME. Voices, order, loss and noise are seeded: the
 same command says the same to the same service. Nothing here asserts: it measures.
 
-Takes about 20 minutes, ``--quick`` less than 4.
+Takes about 20 minutes, ``--quick`` less than 4. ``--turns`` is another part, see
+:mod:`tests.bench.turns`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.bench.caller import Caller
 from tests.bench.heard import check
@@ -38,8 +40,9 @@ from tests.bench.script import (
     caller_script,
     sweep_script,
 )
-from tests.bench.table import MODEL, REVIEWED, Round, rows_of, table
+from tests.bench.table import MODEL, REVIEWED, Round, machine_lines, rows_of, table
 from tests.bench.truth import interrupted, judge, played_early
+from tests.bench.turns import run_turns
 from tests.harness.outside_phone import Samples, percentile
 from tests.harness.service import ROOT, Service, cordboard
 from tests.harness.wav import save_wav
@@ -69,6 +72,8 @@ def main() -> int:
         service.start()
         _wait_warm(service)
         machine["engines"] = service.status()["engines"]
+        if args.turns:
+            return _judge_turns(service, folder, machine, args)
         results = [bench.round(*each) for each in _rounds(args).items()]
         presets = () if args.quick or args.no_sweep else PRESETS
         sweep = [bench.sweep(preset) for preset in presets]
@@ -87,6 +92,19 @@ def main() -> int:
     return 0 if all(not each["errors"] for each in (*results, *sweep)) else 1
 
 
+def _judge_turns(
+    service: Service, folder: Path, machine: dict[str, Any], args: argparse.Namespace
+) -> int:
+    """Run the part about judgement alone."""
+    at_once = int(args.calls or "2")
+    text, went_through = run_turns(service, folder, at_once, 4 if args.quick else 1)
+    text = "\n".join(["", *machine_lines(machine), "", text])
+    (folder / "turns.txt").write_text(text)
+    print(text)
+    print(f"bench: turns.txt and turns.jsonl are in {folder}")
+    return 0 if went_through else 1
+
+
 def _wait_warm(service: Service) -> None:
     """Wait until the reviewed sentences are in the audio cache, as they are after a restart."""
     deadline_s = time.monotonic() + WARM_UP_S
@@ -100,6 +118,9 @@ def _wait_warm(service: Service) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one call, something of everything")
+    parser.add_argument(
+        "--turns", action="store_true", help="judgement of turns only: large samples, no times"
+    )
     parser.add_argument("--calls", help="how many at once, such as 1,2,3")
     parser.add_argument("--loss", type=float, help="percent of packets lost in every round")
     parser.add_argument("--no-streams", action="store_true", help="leave out the media streams")

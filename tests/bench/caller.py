@@ -162,7 +162,8 @@ class Caller:
             row.response_ms = round((answer[0] - said.last_ns) / MS, 1)
 
     def _speak_into(self, step: Step, row: Measured) -> None:
-        self.phone.wait_talking(INTO_ANSWER_MS)  # a filler is shorter: the answer is interrupted
+        # a filler is shorter: the answer is interrupted
+        self.phone.wait_talking(step.into_ms or INTO_ANSWER_MS)
         row.barge_in_ms, said = self.phone.interrupt(step.samples)
         self._note(said, row)
         if step.kind is Kind.INTERRUPTION:

@@ -41,6 +41,8 @@ class Step:
     text: str
     samples: Samples
     voice: str
+    into_ms: int = 0
+    """How long the agent has talked when it is spoken into; 0: as long as no filler does."""
 
 
 FOR_THE_MODEL = (

@@ -28,15 +28,10 @@ def rows_of(result: Round, *kinds: Kind) -> list[Measured]:
 
 def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], streams: str) -> str:
     """Return everything as text."""
-    engines = ", ".join(f"{job}: {name}" for job, name in sorted(machine["engines"].items()))
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     columns = [*results, total_of(results)] if len(results) > 1 else results
     lines = [
         "",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
-        f"kernel {machine['kernel']}, Python {machine['python']}, commit {machine['commit']}",
-        engines,
-        packages,
+        *machine_lines(machine),
         "",
         f"{'':<46}" + "".join(f"{each['name']:>14}" for each in columns),
     ]
@@ -51,6 +46,16 @@ def table(machine: dict[str, Any], results: list[Round], sweep: list[Round], str
     if streams:
         lines += ["", "media streams per core:", streams]
     return "\n".join([*lines, ""])
+
+
+def machine_lines(machine: dict[str, Any]) -> list[str]:
+    """Return what was measured, on what."""
+    return [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"kernel {machine['kernel']}, Python {machine['python']}, commit {machine['commit']}",
+        ", ".join(f"{job}: {name}" for job, name in sorted(machine["engines"].items())),
+        ", ".join(f"{name} {version}" for name, version in machine["packages"].items()),
+    ]
 
 
 def total_of(results: list[Round]) -> Round:
