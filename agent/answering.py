@@ -5,6 +5,11 @@ them once the caller's turn is over, or throws them away when the caller goes on
 
 The way to an answer: reviewed sentence (fast lane), goodbye, reviewed fact that surely answers the
 question, nothing known about it, language model held to the facts that were found.
+
+A language model that fails costs the answer and not the call: the caller is connected where a
+stalled model would connect them, or told the fact that was found, or that nothing is known, and
+asked again. Where not even a fact was to be had :data:`FAILURES` times in a row the fault is passed
+on.
 """
 
 from __future__ import annotations
@@ -13,12 +18,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import structlog
+
 from agent.clausing import clauses
 from agent.endpointing import Grasp
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
 from agent.guard import Guard
-from agent.handover import Handover, Plan, transfer_queue
+from agent.handover import STALLED, Handover, Plan, transfer_queue
 from agent.knowledge import Match, say_the_same
 from agent.ladder import Allowance
 from agent.persona import Persona
@@ -32,6 +39,10 @@ STRONG_SCORE = 5.0
 STRONG_COVERAGE = 0.2
 """Two or more telling words shared: then the rest may be words that no fact has."""
 TOKENS_PER_WORD = 2
+FAILURES = 3
+"""So many answers in a row that failed although nobody and no fact could stand in for them."""
+
+log = structlog.get_logger()
 
 
 def is_about(match: Match) -> bool:
@@ -63,6 +74,8 @@ class Answer:
     first_audio_ns: int | None = None
     tokens: int = 0
     refused: str = ""
+    failed: bool = False
+    """An engine failed; what is said stands in for the answer."""
     fallback: str = ""
     """The fact to say instead when the answer does not come; empty where there is none."""
     reason: str = ""
@@ -106,6 +119,7 @@ class Answering:
         self._dialogue = dialogue
         self._clock = clock
         self._foreseen: list[Match] = []
+        self._failures = 0
 
     async def fill(
         self,
@@ -121,8 +135,24 @@ class Answering:
             history: what was said so far, without the words to be answered.
             context: what the caller said before, for questions that say "it".
             changed: called after each change, on the event loop.
+
+        Raises:
+            Exception: of an engine, when nothing else could be said either.
         """
-        async for text in self._write(answer, history, context):
+        try:
+            await self._speak(answer, self._write(answer, history, context), changed)
+            self._failures = 0
+        except Exception as error:  # the engines' edge: their fault ends an answer, not the call
+            answer.failed = True
+            log.warning("answer_failed", reason=f"{type(error).__name__}: {error}")
+            await self._stand_in(answer, error, changed)
+        answer.finished = True
+        changed(answer)
+
+    async def _speak(
+        self, answer: Answer, texts: AsyncIterator[str], changed: Callable[[Answer], None]
+    ) -> None:
+        async for text in texts:
             first = True
             async for samples in self._persona.speech.say(_intoned(text)):
                 if answer.first_audio_ns is None:
@@ -130,8 +160,27 @@ class Answering:
                 answer.pieces.append(Piece(text if first else "", samples))
                 first = False
                 changed(answer)
-        answer.finished = True
-        changed(answer)
+
+    async def _stand_in(
+        self, answer: Answer, error: Exception, changed: Callable[[Answer], None]
+    ) -> None:
+        """Say something else instead of an answer whose engine failed."""
+        if not answer.pieces and self._handover.gave_up(fact_known=bool(answer.fallback)):
+            await self._speak(
+                answer, _only(answer.follow(self._handover.connect(STALLED))), changed
+            )
+            return
+        try:
+            if answer.fallback:
+                answer.source = answer.source if answer.pieces else "fact"
+                await self._speak(answer, _only(answer.fallback), changed)
+                return
+        except Exception as again:  # the voice is gone, too: sentences known by heart are not
+            log.warning("answer_failed", reason=f"{type(again).__name__}: {again}")
+        self._failures += 1
+        if self._failures >= FAILURES:
+            raise error
+        await self._speak(answer, _only(answer.follow(self._handover.plan_unknown())), changed)
 
     def grasp(self, words: str, context: str) -> Grasp:
         """Say whether words that may not be all can be answered."""
@@ -154,8 +203,17 @@ class Answering:
         facts = self._steady(self._facts(words, context))
         if facts:
             question = write_question(words, [each.text for each in facts])
-            messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
-            await self._dialogue.prefill(messages)
+            await self._prefill([*history, ChatMessage("user", question)])
+
+    async def remember(self, history: list[ChatMessage]) -> None:
+        """Put what was said into the model's cache."""
+        await self._prefill(history)
+
+    async def _prefill(self, messages: list[ChatMessage]) -> None:
+        try:
+            await self._dialogue.prefill([*self._persona.prefix, *messages])
+        except Exception as error:  # work ahead: the answer itself will show what is broken
+            log.warning("prefill_failed", reason=f"{type(error).__name__}: {error}")
 
     def _steady(self, facts: list[Match]) -> list[Match]:
         """Return the facts that the model's cache holds already, if these are among them.
@@ -251,8 +309,12 @@ class Answering:
         tokens = self._dialogue.generate(
             messages, max_tokens=MAX_TOKENS, grammar=self._tool.grammar(queues)
         )
-        async with closing(tokens) as pieces:
-            text = "".join([piece async for piece in pieces])
+        try:
+            async with closing(tokens) as pieces:
+                text = "".join([piece async for piece in pieces])
+        except Exception as error:  # the answer itself is tried all the same
+            log.warning("tool_call_failed", reason=f"{type(error).__name__}: {error}")
+            return None
         call = self._tool.parse(text, words)
         return call if call is not None and call.queue in queues else None
 
@@ -278,6 +340,10 @@ class Answering:
                     answer.first_token_ns = self._clock()
                 answer.tokens += 1
                 yield piece
+
+
+async def _only(text: str) -> AsyncIterator[str]:
+    yield text
 
 
 def _intoned(clause: str) -> str:

@@ -114,6 +114,10 @@ class Delivery:
         """Make the model ready for these unfinished words."""
         await self._answering.foresee(text, self._history.messages(), self.context())
 
+    async def remember(self) -> None:
+        """Put what was said so far into the model's cache."""
+        await self._answering.remember(self._history.messages())
+
     def discard(self) -> None:
         """Throw an answer away; what was played of it is the playback's matter."""
         answer, self._answer = self._answer, None

@@ -101,6 +101,22 @@ _QUESTION_STARTS = frozenset(
     )
 )
 _WH = frozenset(split_words("what when where who why how which whats wheres whens hows"))
+_ENDS_OF_QUESTIONS = frozenset(
+    split_words("on in for with to from at about work do that this these those have")
+)
+_ENDS = frozenset((("it", "is"), ("they", "are"), ("i", "am"), ("i", "do"), ("it", "does")))
+_ENDS_OF_SENTENCES = frozenset(
+    split_words(each)
+    for each in (
+        "to do", "to be", "or not", "why not", "course not", "think not", "hope not", "as well",
+        "very well", "works well", "work well", "you can", "you could", "i have", "it was",
+    )
+)  # fmt: skip
+"""Words that mostly go on, behind words after which they do not."""
+_THEN_BE = re.compile(r"\b(?:what|where|who|when|how|why)(?: \w+){2,4}$")
+"""Before an "is" that ends "I do not know where the button is"."""
+_SWITCHING = re.compile(r"\b(?:turn|switch|log|sign|plug|put|come|keep|screw|set)\w*(?: \w+){0,3}$")
+"""Before an "on" or "in" that ends "I cannot turn it on"."""
 _TO_WHOM = frozenset(split_words("talk speak send listen go write belong ship deliver it them"))
 _VERBS = frozenset(
     split_words(
@@ -199,16 +215,22 @@ def is_fragment(text: str) -> bool:
 
 def _ends_naturally(words: tuple[str, ...]) -> bool:
     """Tell 'what time are you open to' and 'how are you' kinds from a sentence that goes on."""
-    final = words[-2:]
-    if words[-1] == "to" and words[0] not in _WH:
+    before, last = " ".join(words[:-1]), words[-1]
+    if last == "to" and words[0] not in _WH:
         # "is there somebody I can talk to", not "is it possible to"
         return len(words) >= 4 and words[-2] in _TO_WHOM
+    asks = words[0] in _QUESTION_STARTS and len(words) >= 4
     return (
-        words[0] in _QUESTION_STARTS
-        and len(words) >= 4
-        and words[-1]
-        in split_words("on in for with to from at about work do that this these those")
-    ) or final in (("it", "is"), ("they", "are"), ("i", "am"), ("i", "do"), ("it", "does"))
+        asks
+        and last in _ENDS_OF_QUESTIONS
+        or words[-2:] in _ENDS
+        or len(words) >= 5
+        and words[-2:] in _ENDS_OF_SENTENCES
+        or last in ("is", "are", "was", "were")
+        and _THEN_BE.search(before) is not None
+        or last in ("on", "in", "over", "up")
+        and _SWITCHING.search(before) is not None
+    )
 
 
 def is_digits(text: str) -> bool:

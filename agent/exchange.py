@@ -132,6 +132,7 @@ def _with_timing(turn: Turn, exchange: Exchange) -> Turn:
             "begun_ms": float(_since(answer.begun_ns, ended_ns) or 0) if answer else 0.0,
             "tokens": float(answer.tokens if answer else 0),
             "refused": float(bool(answer and answer.refused)),
+            "failed": float(bool(answer and answer.failed)),
             "wasted_provisional_ms": round(exchange.wasted_ms, 1),
         },
     )

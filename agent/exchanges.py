@@ -263,11 +263,7 @@ class Exchanges:
             self.floor.receive(AgentSilent())
             self._listening.turns.expectation = self._persona.expected_answer(turn.text)
             if self._sessions.allowance.model:
-                self._spawn(self._remember())
-
-    async def _remember(self) -> None:
-        prefix = self._persona.prefix
-        await self._sessions.dialogue.prefill([*prefix, *self.history.messages()])
+                self._spawn(self._delivery.remember())
 
     # ------------------------------------------------------------ the end
 

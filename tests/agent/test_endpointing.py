@@ -182,3 +182,28 @@ def test_without_weight_the_turn_model_is_not_asked() -> None:
     deaf = resolve_timing(TurnConfig(melody_weight=0.0))
     assert words_decide(deaf, "My doorbell", Expectation.OPEN, Grasp.NOTHING)
     assert not words_decide(BALANCED, "My doorbell", Expectation.OPEN, Grasp.NOTHING)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "My camera is offline, and I do not know what to do.",
+        "I do not know where the button is.",
+        "Is there somebody I can talk to?",
+        "Does it cost anything or not?",
+        "What options do I have?",
+        "How do I log in?",
+    ],
+)
+def test_words_that_mostly_go_on_may_end_a_sentence(whole: str) -> None:
+    """Who has finished does not wait for the silence of an unfinished sentence."""
+    assert judge_words(whole) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["Is it possible to?", "I changed the router and now", "I change router end now.", "I have"],
+)
+def test_a_recognisers_full_stop_finishes_nothing(begun: str) -> None:
+    """What leads up to more is waited out, however it is written."""
+    assert judge_words(begun) is Completeness.INCOMPLETE

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.endpointing import PRESETS
+from agent.endpointing import PRESETS, Grasp
+from agent.heed import is_heeded
 from agent.interruption import (
     Action,
     AgentSilent,
@@ -51,6 +52,35 @@ def test_a_short_word_that_is_no_backchannel_interrupts() -> None:
     """The word stop is over before the agent is held and stops it all the same."""
     steps = (SPEECH, (90, SpeechStopped()), (400, WordsHeard("Stop.", True)))
     assert play(*steps) == [Action.YIELD]
+
+
+def test_brief_words_that_ask_for_nothing_let_it_go_on() -> None:
+    """A hum that was taken for a word neither as a partial nor as a final word stops the agent."""
+    heard = (
+        (350, WordsHeard("go on", False, heeded=False)),
+        (400, SpeechStopped()),
+        (600, WordsHeard("Go on, so.", True, heeded=False)),
+    )
+    assert play(SPEECH, (120, Tick()), *heard) == [Action.HOLD, Action.RESUME, Action.DISMISS]
+
+
+@pytest.mark.parametrize(
+    ("words", "speech_ms", "confidence", "grasp", "heeded"),
+    [
+        ("Stop.", 300, 0.7, Grasp.NOTHING, True),
+        ("What?", 160, 0.56, Grasp.NOTHING, True),
+        ("Battery.", 400, 0.6, Grasp.ABOUT, True),
+        ("Bye bye.", 270, 0.24, Grasp.SURE, False),
+        ("No.", 210, 0.3, Grasp.SURE, False),
+        ("Method.", 490, 0.47, Grasp.NOTHING, False),
+        ("That is not what I asked.", 1_100, 0.4, Grasp.NOTHING, True),
+    ],
+)
+def test_what_brief_words_are_worth(
+    words: str, speech_ms: int, confidence: float, grasp: Grasp, heeded: bool
+) -> None:
+    """Brief words stop the agent when they were well heard and ask for something."""
+    assert is_heeded(words, speech_ms, confidence, grasp) is heeded
 
 
 def test_slow_words_do_not_keep_the_agent_silent() -> None:

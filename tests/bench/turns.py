@@ -143,7 +143,8 @@ def _judge_into(each: Judged, turn: dict[str, Any] | None) -> None:
     end_ms = turn["offset_ms"] + turn["duration_ms"] if turn else 0.0
     each.into = turn["text"] if turn else ""
     each.counts = end_ms > row.said_at_ms + OVERLAP_MS or bool(turn and turn["interrupted"])
-    if turn is None or not each.counts:
+    # "are you still there?" wants the words that let an answer go on
+    if turn is None or turn["source"] == "prompt" or not each.counts:
         each.counts = False
         return
     if row.kind == Kind.INTERRUPTION:

@@ -19,7 +19,7 @@ KEPT_FOLDERS = 6
 """Logs, records and recordings of so many services are kept in var/tests for a look afterwards."""
 
 
-def _folder(name: str) -> Path:
+def service_folder(name: str) -> Path:
     """Make a folder for one service; the oldest of those before are removed."""
     parent = ROOT / "var" / "tests"
     parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def _folder(name: str) -> Path:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     """Provide the shared service, started once."""
-    service = Service(_folder("service"))
+    service = Service(service_folder("service"))
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
@@ -40,7 +40,9 @@ def service() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def fragile_service() -> Iterator[Service]:
     """Provide a service of this module's own, whose processes may be killed."""
-    service = Service(_folder("fragile"), rtp_ports=(26_600, 26_799), sip_ports=(26_100, 26_159))
+    service = Service(
+        service_folder("fragile"), rtp_ports=(26_600, 26_799), sip_ports=(26_100, 26_159)
+    )
     service.start()
     yield service
     assert service.stop() == 0, service.log_tail()
