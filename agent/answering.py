@@ -24,7 +24,7 @@ from agent.clausing import clauses
 from agent.endpointing import Grasp
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
-from agent.guard import Guard
+from agent.guard import FINISHING_WORDS, Guard
 from agent.handover import STALLED, Handover, Plan, transfer_queue
 from agent.knowledge import Match, say_the_same
 from agent.ladder import Allowance
@@ -283,7 +283,7 @@ class Answering:
         guard = Guard([each.text for each in facts], limit)
         tokens = self._dialogue.generate(
             messages,
-            max_tokens=TOKENS_PER_WORD * limit,
+            max_tokens=TOKENS_PER_WORD * (limit + FINISHING_WORDS),
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
@@ -297,6 +297,7 @@ class Answering:
         answer.refused = guard.refused or answer.refused
         if not guard.said:
             answer.source = "fact"
+        if not guard.said or (guard.refused and guard.unfinished):
             yield answer.fallback
 
     async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:

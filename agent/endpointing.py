@@ -135,6 +135,12 @@ _OBJECT_WANTED = frozenset(
         "wants like need needs brings called named try tried"
     )
 )
+_OBJECT_OMITTED = re.compile(
+    r"^(?:\w+ ){0,3}(?:i|we|you|he|she|they) (?:\w+ )?(?:forgot|lost|changed|ordered|received|"
+    r"installed|connected|dropped|moved|cancelled|canceled|charged|replaced|returned|sold|sent|"
+    r"opened|checked|found|paid|mounted)$"
+)
+"""A short sentence that has yet to say what all this was done to."""
 _LEAD_INS = re.compile(
     r"(?:^|\s)(?:(?:can|could|would) you (?:\w+ )?(?:tell|explain|say|help)(?: me)?|tell me|"
     r"i (?:would like|wanted|want|need|id like) to (?:know|ask)|do you know|could i (?:maybe|ask)|"
@@ -210,7 +216,8 @@ def is_fragment(text: str) -> bool:
     if len(words) < 2:
         return False
     thing = words[0] in _DETERMINERS and not any(each in _VERBS for each in words)
-    return thing or (words[-1] in _OBJECT_WANTED and len(words) <= 6)
+    wanting = words[-1] in _OBJECT_WANTED and len(words) <= 6
+    return thing or wanting or _OBJECT_OMITTED.match(" ".join(words)) is not None
 
 
 def _ends_naturally(words: tuple[str, ...]) -> bool:

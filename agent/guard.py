@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from agent.knowledge import content_stems
 from agent.words import split_words
 
+FINISHING_WORDS = 8
+"""So many more words may finish a sentence: a longer answer is better than half a one."""
 SUPPORTED_SHARE = 0.7
 _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
 _LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
@@ -111,9 +113,15 @@ class Guard:
         self.said.append(text)
         return text
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether what was said so far ends where nobody would stop: without any mark."""
+        return bool(self.said) and self.said[-1][-1:] not in ".!?,;:"
+
     def _objection(self, text: str) -> str:
         words = len(" ".join([*self.said, text]).split())
-        if words > self.max_words and self.said:
+        limit = self.max_words + (FINISHING_WORDS if self.unfinished else 0)
+        if words > limit and self.said:
             return "too long"
         if not self.facts:
             return "no facts"

@@ -142,7 +142,13 @@ class Hearing:
 
     def _is_heeded(self, text: str, grasp: Grasp) -> bool:
         heard = self._listening
-        return is_heeded(text, heard.turns.speech_ms, heard.confidence, grasp)
+        return is_heeded(
+            text,
+            heard.turns.speech_ms,
+            heard.confidence,
+            grasp,
+            self._floor.turn.backchannels,
+        )
 
     def _melody_came(self, probability: float, pause: int) -> None:
         self.take(self._listening.receive(Melody(probability, pause)))

@@ -181,19 +181,21 @@ class WhisperRecognizer:
 
     def open(self, likely: Sequence[str] = ()) -> WhisperSession:
         """Open a session for one call."""
-        return WhisperSession(self._model, self.language, self._prompt, ", ".join(likely))
+        return WhisperSession(self._model, self.language, self._prompt, likely)
 
 
 class WhisperSession:
     """One call's recognition; see :class:`agent.engines.base.RecognizerSession`."""
 
-    def __init__(self, model: WhisperModel, language: str, prompt: str, likely: str = "") -> None:
+    def __init__(
+        self, model: WhisperModel, language: str, prompt: str, likely: Sequence[str] = ()
+    ) -> None:
         self.served = 0
         """When the model last worked for this session, in jobs."""
         self._model = model
         self._language = language
         self._prompt = prompt
-        self._likely = likely
+        self._likely = f"{', '.join(likely).capitalize()}." if likely else ""
         self._voice = model.voice_activity.open()
         self._job: _Job | None = None
         self.start()

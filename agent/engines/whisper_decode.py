@@ -53,6 +53,8 @@ _ONLY_CONFIDENCE = 0.3
 _HUMS = frozenset(("mmhm", "uhhuh"))
 """Hums among the expected words also catch what is no word: where nothing was heard the first time,
 coughs and doors become one of them."""
+_SECOND_GAIN = 0.1
+"""What was heard the first time stands unless the second time is so much surer."""
 _NO_SHORT_SPEECH = 0.35
 """Doors that fall shut had 0.40 to 0.49."""
 
@@ -128,11 +130,10 @@ class WhisperDecoder:
         words, _ = self._decode(encoded, len(samples), language, prompt)
         if len(samples) > _SHORT_SAMPLES or words.confidence >= _SURE:
             return words
-        again = self._decode_again(encoded, len(samples), language, likely, not words.text)
-        return again or words
+        return self._decode_again(encoded, len(samples), language, likely, words) or words
 
     def _decode_again(
-        self, encoded: Any, samples: int, language: str, likely: str, nothing: bool
+        self, encoded: Any, samples: int, language: str, likely: str, first: Words
     ) -> Words | None:
         """Return what was said if it was a short answer, None where it hardly was one."""
         answers = _SHORT_ANSWERS.get(language.lower().split("-")[0], "")
@@ -141,10 +142,11 @@ class WhisperDecoder:
             return None
         words, no_speech = self._decode(encoded, samples, language, expected)
         said = _letters(words.text)
+        if no_speech > _NO_SHORT_SPEECH or (not first.text and said <= _HUMS):
+            return None
         least = _EXPECTED_CONFIDENCE if said <= _letters(expected) else _SECOND_CONFIDENCE
-        least = _ONLY_CONFIDENCE if nothing else least
-        heard = words.confidence >= least and no_speech <= _NO_SHORT_SPEECH
-        return words if heard and not (nothing and said <= _HUMS) else None
+        least = max(least, first.confidence + _SECOND_GAIN) if first.text else _ONLY_CONFIDENCE
+        return words if words.confidence >= least else None
 
     def _decode(
         self, encoded: Any, samples: int, language: str, prompt: str

@@ -24,7 +24,7 @@ from tests.bench.wilson import bound
 from tests.harness.service import Service
 
 _PROGRESS_S = 30
-OVERLAP_MS = 250.0
+OVERLAP_MS = 400.0
 """Of a turn that ends sooner after the caller's first packet nothing was left to interrupt."""
 
 
@@ -131,7 +131,9 @@ def judge_turns(rows: list[Measured], turns: list[dict[str, Any]]) -> list[Judge
             _judge_into(each, before[-1] if before else None)
         elif row.kind == Kind.SHORT:
             each.asked = bool(before) and before[-1]["text"].rstrip().endswith("?")
-            each.failed = "" if row.answered and row.heard else "missed"
+            # a filler says that the word was taken up; how late the answer is is judged elsewhere
+            taken_up = row.answered or row.filler_ms is not None
+            each.failed = "" if row.heard and taken_up else "missed"
         elif row.cut_off:
             each.failed = "cut off"
         found.append(each)
