@@ -100,3 +100,15 @@ def test_what_is_denied_of_a_number_is_not_affirmed() -> None:
     assert Guard(FIVE, 25).admit("It works with 2.4 gigahertz, not with 5 gigahertz.")
     assert Guard(FIVE, 25).admit("The doorbell does not work with 5 gigahertz.")
     assert Guard(FIVE, 25).admit("Use a 2.4 gigahertz Wi-Fi.")
+
+
+def test_a_sentence_is_finished_beyond_the_limit_but_no_new_one_begun() -> None:
+    """Half a sentence is no answer; a second sentence is a choice."""
+    fact = "You can return it within 30 days in the original box. The refund is paid by card."
+    guard = Guard([fact], 5)
+    assert guard.admit("You can return it") is not None
+    assert guard.unfinished
+    assert guard.admit("within 30 days in the original box.") is not None
+    assert not guard.unfinished
+    assert guard.admit("The refund is paid by card.") is None
+    assert guard.refused == "too long"
