@@ -59,6 +59,14 @@ def test_what_came_too_late_or_into_a_prompt_does_not_count() -> None:
     assert not judged(said(Kind.BACKCHANNEL)).counts
 
 
+def test_a_sentence_is_cut_off_by_an_answer_into_it_and_by_being_split() -> None:
+    """An answer that comes late and meets the caller's next sentence cuts nothing off."""
+    sentence = said(Kind.PAUSE, 2_000, 5_000)
+    assert judged(sentence, agent(3_500, 4_000)).failed == "cut off"
+    assert not judged(sentence, agent(2_300, 2_500), agent(5_600, 7_000)).failed
+    assert judged(said(Kind.PAUSE, 2_000, 5_000, split=True)).failed == "cut off"
+
+
 def test_a_word_is_missed_when_it_was_not_heard_or_not_taken_up() -> None:
     """Being asked to say it again is no answer; a filler is a promise of one."""
     before = agent(500, 1_500)

@@ -27,6 +27,9 @@ _PROGRESS_S = 30
 OVERLAP_MS = 400.0
 """Of a turn that ends sooner after the caller's first packet nothing was left to interrupt."""
 
+SOONEST_MS = 700.0
+"""What begins so soon after the caller's first packet is a late answer to something before."""
+
 
 @dataclass
 class Judged:
@@ -134,10 +137,16 @@ def judge_turns(rows: list[Measured], turns: list[dict[str, Any]]) -> list[Judge
             # a filler says that the word was taken up; how late the answer is is judged elsewhere
             taken_up = row.answered or row.filler_ms is not None
             each.failed = "" if row.heard and taken_up else "missed"
-        elif row.cut_off:
+        elif row.split or any(_answers_into(row, turn) for turn in agent):
             each.failed = "cut off"
         found.append(each)
     return found
+
+
+def _answers_into(row: Measured, turn: dict[str, Any]) -> bool:
+    """Say whether a turn of the agent began inside an utterance and because of it."""
+    begins_ms: float = turn["offset_ms"]
+    return row.said_at_ms + SOONEST_MS < begins_ms < row.ended_at_ms
 
 
 def _judge_into(each: Judged, turn: dict[str, Any] | None) -> None:
