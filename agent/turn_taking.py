@@ -126,6 +126,8 @@ class TurnEnded:
     """Time in which the detector heard speech."""
     pauses: int
     """Inner pauses that were waited out."""
+    unrecognized: bool = False
+    """The recogniser had not answered yet; that the text is empty proves nothing."""
 
 
 Action = SpeechBegan | SpeechPaused | SpeechWentOn | TurnEnded
@@ -305,6 +307,7 @@ class TurnTaking:
             required_ms,
             self._speech_ms,
             self._pauses,
+            self._text is None,
         )
         self._begin_anew()
         return [ended]

@@ -12,7 +12,7 @@ from agent.turn_taking import TurnEnded
 NOT_HEARD_MS = 400
 """Shorter sounds without words are noises, and nobody says "sorry?" to a noise."""
 NOT_HEARD_ASKED_MS = 200
-"""The same where something was asked: a "yes" is as short."""
+"""The same where something was asked, a "yes" is as short, or where nobody knows what it was."""
 MAX_DURATION = "max_duration"
 """Why a call ends that has lasted as long as it may; nothing the caller says changes that."""
 
@@ -48,7 +48,8 @@ def weigh_turn(
         doubtful: the words may be none; a goodbye that was hardly heard ends no call.
     """
     if not ended.text:
-        least_ms = NOT_HEARD_MS if expectation is Expectation.OPEN else NOT_HEARD_ASKED_MS
+        noise = expectation is Expectation.OPEN and not ended.unrecognized
+        least_ms = NOT_HEARD_MS if noise else NOT_HEARD_ASKED_MS
         loud = ended.speech_ms >= least_ms and not over_agent and not leaving
         return Worth.ASK_AGAIN if loud else Worth.NOTHING
     if doubtful and is_goodbye(ended.text) and not (leaving or over_agent):

@@ -54,6 +54,17 @@ def test_words_that_never_come_are_asked_for_again_in_time() -> None:
     hold_call(script)
 
 
+def test_a_short_word_that_was_not_recognised_in_time_is_asked_for_again() -> None:
+    """While the recogniser is overloaded a word is not taken for a noise."""
+
+    async def script(phone: Phone) -> None:
+        phone.recognizer.delay_s = 60.0
+        await phone.say("Battery.", 300)
+        await phone.wait(6_000)
+
+    assert hold_call(script).turns(Speaker.AGENT)[-1].text == PERSONA.not_heard
+
+
 def test_who_is_never_understood_is_asked_differently_and_let_go() -> None:
     """No turn is met with silence, and a noise that never ends does not keep the call for ever."""
 
