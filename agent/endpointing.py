@@ -141,6 +141,11 @@ _OBJECT_OMITTED = re.compile(
     r"opened|checked|found|paid|mounted)$"
 )
 """A short sentence that has yet to say what all this was done to."""
+_VERB_OMITTED = re.compile(
+    r"^(?:(?:and|so|well|but) )?(?:is|are|was|were|do|does|did|can|could|will|would|should|has) "
+    r"(?:the|my|a|an|your|our|this|these) \w+$"
+)
+"""A question of which only what it is about was said: "does the subscription"."""
 _LEAD_INS = re.compile(
     r"(?:^|\s)(?:(?:can|could|would) you (?:\w+ )?(?:tell|explain|say|help)(?: me)?|tell me|"
     r"i (?:would like|wanted|want|need|id like) to (?:know|ask)|do you know|could i (?:maybe|ask)|"
@@ -217,7 +222,9 @@ def is_fragment(text: str) -> bool:
         return False
     thing = words[0] in _DETERMINERS and not any(each in _VERBS for each in words)
     wanting = words[-1] in _OBJECT_WANTED and len(words) <= 6
-    return thing or wanting or _OBJECT_OMITTED.match(" ".join(words)) is not None
+    said = " ".join(words)
+    begun = _OBJECT_OMITTED.match(said) or _VERB_OMITTED.match(said)
+    return thing or wanting or begun is not None
 
 
 def _ends_naturally(words: tuple[str, ...]) -> bool:

@@ -201,6 +201,16 @@ def test_words_that_mostly_go_on_may_end_a_sentence(whole: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "begun", ["Does the subscription?", "I forgot.", "Is the warranty", "I have changed"]
+)
+def test_a_thing_without_its_verb_is_waited_for(begun: str) -> None:
+    """A fact about the thing does not make a question of it."""
+    timing = PRESETS["balanced"]
+    waits = required_silence_ms(timing, begun, 1.0, Expectation.OPEN, Grasp.ABOUT)
+    assert waits > 700
+
+
+@pytest.mark.parametrize(
     "begun",
     ["Is it possible to?", "I changed the router and now", "I change router end now.", "I have"],
 )
