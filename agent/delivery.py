@@ -149,6 +149,11 @@ class Delivery:
                 self._speaking.end(self._clip)
             self._answer, self._released, self._clip, self._pushed = None, None, None, 0
 
+    def go_on(self) -> None:
+        """Play what came while the caller was heard out; nobody waits for it any more."""
+        self.pump()
+        self._on_progress()
+
     async def _work(self, answer: Answer, before: asyncio.Task[None] | None) -> None:
         history, context = self._history.messages(), self.context()
         # one sequence of the model per call: the work before must have let go of it

@@ -117,7 +117,7 @@ class Floor:
                 case Action.RESUME:
                     self._speaking.held = False
                     self._spawn(self._speaking.resume(self._clock()))
-                    self._delivery.pump()
+                    self._delivery.go_on()
                 case Action.DISMISS:
                     self._listening.turns.abandon()
                 case Action.YIELD:

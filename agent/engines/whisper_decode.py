@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ _HUMS = frozenset(("mmhm", "uhhuh"))
 coughs and doors become one of them."""
 _SECOND_GAIN = 0.1
 """What was heard the first time stands unless the second time is so much surer."""
+_LOOKALIKE = 0.4
 _NO_SHORT_SPEECH = 0.35
 """Doors that fall shut had 0.40 to 0.49."""
 
@@ -144,6 +146,8 @@ class WhisperDecoder:
         said = _letters(words.text)
         if no_speech > _NO_SHORT_SPEECH or (not first.text and said <= _HUMS):
             return None
+        if first.text and said & _letters(likely) and not _sounds_like(words.text, first.text):
+            return None
         least = _EXPECTED_CONFIDENCE if said <= _letters(expected) else _SECOND_CONFIDENCE
         least = max(least, first.confidence + _SECOND_GAIN) if first.text else _ONLY_CONFIDENCE
         return words if words.confidence >= least else None
@@ -192,6 +196,12 @@ def _letters(text: str) -> frozenset[str]:
     """Return the words of a text, each as its lower-case letters and digits."""
     words = ("".join(filter(str.isalnum, each)) for each in text.lower().split())
     return frozenset(each for each in words if each)
+
+
+def _sounds_like(text: str, other: str) -> bool:
+    """Say whether one may be the other misheard: a hum is not the "doorbell" that is expected."""
+    one, two = ("".join(filter(str.isalnum, each.lower())) for each in (text, other))
+    return SequenceMatcher(None, one, two).ratio() >= _LOOKALIKE
 
 
 def judge(text: str, mean_logprob: float, no_speech: float) -> Words:

@@ -65,6 +65,21 @@ def test_a_short_word_that_was_not_recognised_in_time_is_asked_for_again() -> No
     assert hold_call(script).turns(Speaker.AGENT)[-1].text == PERSONA.not_heard
 
 
+def test_an_answer_that_came_while_the_caller_was_heard_out_is_not_given_up() -> None:
+    """An "okay" into the wait holds the answer back; let go, it is the answer."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 1.2
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.wait(900)
+        phone.recognizer.delay_s = 0.7
+        await phone.say("Okay.", 500)
+        await phone.wait(12_000)
+
+    turns = hold_call(script).turns(Speaker.AGENT)[1:]
+    assert [each.source for each in turns if each.source != "prompt"] == ["model"]
+
+
 def test_who_is_never_understood_is_asked_differently_and_let_go() -> None:
     """No turn is met with silence, and a noise that never ends does not keep the call for ever."""
 

@@ -46,6 +46,13 @@ def test_a_backchannel_fails_when_the_record_says_interrupted() -> None:
     assert not judged(said(Kind.BACKCHANNEL), agent(1_000, 5_000)).failed
 
 
+def test_what_the_next_utterance_stopped_is_not_the_backchannels_fault() -> None:
+    """A turn that still sounded when the next words came was stopped by those."""
+    rows = [said(Kind.BACKCHANNEL), said(Kind.QUESTION, 4_000, 5_000)]
+    assert not judge_turns(rows, [agent(1_000, 4_120, interrupted=True)])[0].failed
+    assert judge_turns(rows, [agent(1_000, 3_900, interrupted=True)])[0].failed
+
+
 def test_an_interruption_fails_when_the_agent_goes_on() -> None:
     """The same record that acquits a backchannel convicts an interruption."""
     assert judged(said(Kind.INTERRUPTION), agent(1_000, 5_000)).failed == "did not stop the agent"

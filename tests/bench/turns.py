@@ -8,11 +8,13 @@ agent, interruptions that must, one-word answers, sentences with inner pauses. C
 from __future__ import annotations
 
 import json
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,7 @@ def judge_turns(rows: list[Measured], turns: list[dict[str, Any]]) -> list[Judge
     """
     agent = [each for each in turns if each["speaker"] == "agent"]
     found = []
-    for row in rows:
+    for row, following in zip_longest(rows, rows[1:]):
         if not row.said_at_ms:
             continue
         each = Judged(row)
@@ -131,7 +133,8 @@ def judge_turns(rows: list[Measured], turns: list[dict[str, Any]]) -> list[Judge
         after = [turn for turn in agent if turn["offset_ms"] >= row.ended_at_ms]
         each.answered_by = f"{after[0]['source']}: {after[0]['text']}" if after else ""
         if row.kind in SPOKEN_INTO:
-            _judge_into(each, before[-1] if before else None)
+            next_ms = following.said_at_ms if following else 0.0
+            _judge_into(each, before[-1] if before else None, next_ms or math.inf)
         elif row.kind == Kind.SHORT:
             each.asked = bool(before) and before[-1]["text"].rstrip().endswith("?")
             # a filler says that the word was taken up; how late the answer is is judged elsewhere
@@ -149,18 +152,20 @@ def _answers_into(row: Measured, turn: dict[str, Any]) -> bool:
     return row.said_at_ms + SOONEST_MS < begins_ms < row.ended_at_ms
 
 
-def _judge_into(each: Judged, turn: dict[str, Any] | None) -> None:
+def _judge_into(each: Judged, turn: dict[str, Any] | None, next_ms: float) -> None:
     row = each.row
     end_ms = turn["offset_ms"] + turn["duration_ms"] if turn else 0.0
     each.into = turn["text"] if turn else ""
-    each.counts = end_ms > row.said_at_ms + OVERLAP_MS or bool(turn and turn["interrupted"])
+    # what sounded into the next utterance was stopped by that one
+    stopped = bool(turn and turn["interrupted"]) and end_ms < next_ms
+    each.counts = end_ms > row.said_at_ms + OVERLAP_MS or stopped
     # "are you still there?" wants the words that let an answer go on
     if turn is None or turn["source"] == "prompt" or not each.counts:
         each.counts = False
         return
     if row.kind == Kind.INTERRUPTION:
-        each.failed = "" if turn["interrupted"] else "did not stop the agent"
-    elif turn["interrupted"]:
+        each.failed = "" if stopped else "did not stop the agent"
+    elif stopped:
         each.failed = "stopped the agent for good"
 
 
