@@ -43,7 +43,7 @@ _SHORT_SAMPLES = 16_000
 _SHORT_ANSWERS = {"en": "Yes. No. Yeah. Okay. Sure. Mm-hm. Uh-huh."}
 """A single word without a sentence around it is often taken for nothing or for another word. One
 that was not surely recognised is heard once more as if such words, and those of the agent's matter,
-had come before: of 180 single words of four voices 124 were right at once, 137 then."""
+had come before: of 180 single words of four voices 124 were right at once, 136 then."""
 _SURE = 0.6
 """Words with this confidence are not heard again."""
 _SECOND_CONFIDENCE = 0.45
