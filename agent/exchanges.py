@@ -263,7 +263,7 @@ class Exchanges:
             self.floor.receive(AgentSilent())
             self._listening.turns.expectation = self._persona.expected_answer(turn.text)
             if self._sessions.allowance.model:
-                self._spawn(self._delivery.remember())
+                self._spawn(self.delivery.remember())
 
     # ------------------------------------------------------------ the end
 
