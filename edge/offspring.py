@@ -7,11 +7,16 @@ threads, so this file is run in between, by an isolated interpreter, and gives w
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # this file is run before every child: it starts with as little as it can
+    from asyncio.subprocess import Process
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,6 +32,17 @@ def command(program: list[str], niceness: int = 0, death_signal: int = signal.SI
     me = str(Path(__file__).resolve())
     numbers = [str(os.getpid()), str(niceness), str(int(death_signal))]
     return [sys.executable, "-I", "-S", me, *numbers, *program]
+
+
+def signal_child(process: Process, number: int) -> None:
+    """Send a signal to a child of this process; nothing happens where it has died.
+
+    ``Process.kill`` polls the child first (before Python 3.13), which takes the exit status of one
+    that has just died away from asyncio's watcher: that then tells of 255 (CPython gh-87744).
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def main(arguments: list[str]) -> int:

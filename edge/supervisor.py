@@ -97,9 +97,8 @@ class Supervisor:
     def pass_on(self, role: str, number: signal.Signals) -> None:
         """Send a signal to a child, where it runs."""
         process = self._processes.get(role)
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+        if process is not None:
+            offspring.signal_child(process, number)
 
     async def _keep(self, child: Child) -> None:
         backoff = Backoff()
@@ -141,14 +140,12 @@ class Supervisor:
         process = self._processes.get(role)
         if process is None or process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        offspring.signal_child(process, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), timeout_s)
         except TimeoutError:
             log.error("process_killed", process=role, reason="did not stop in time")
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            offspring.signal_child(process, signal.SIGKILL)
             await process.wait()
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
 from edge.front.settings import fronted_settings, is_fronted
+from edge.offspring import signal_child
 from edge.pool import Action, Kill, Pool, SetLimit, Spawn, WorkerDown
 from edge.ua.messages import (
     UaDisconnected,
@@ -47,7 +47,6 @@ class _Life:
     key: WorkerKey
     process: asyncio.subprocess.Process
     link: Link | None = None
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 def worker_command(settings: UaSettings, descriptor: int) -> list[str]:
@@ -108,6 +107,7 @@ class Workers:
         self._on_change = on_change
         self._command = command
         self._lives: dict[WorkerKey, _Life] = {}
+        self._watches: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def run(self) -> None:
@@ -159,13 +159,12 @@ class Workers:
         for life in lives:
             if life.link is not None:
                 life.link.send(UaShutdown())
-        waits = [asyncio.create_task(life.process.wait()) for life in lives]
-        if waits:
-            await asyncio.wait(waits, timeout=timeout_s)
+        watches = list(self._watches)  # also of lives that were given up a moment ago
+        if watches:
+            await asyncio.wait(watches, timeout=timeout_s)
         for life in lives:
             self._kill(life)
-        for wait in waits:
-            await wait
+        await asyncio.gather(*watches)
 
     async def _carry_out(self, actions: list[Action]) -> None:
         self._apply([each for each in actions if not isinstance(each, Spawn)])
@@ -223,7 +222,9 @@ class Workers:
             on_closed=lambda _, reason: self._gone(life, reason),
         )
         life.link.start()
-        life.tasks.append(asyncio.create_task(self._watch(life)))
+        watch = asyncio.create_task(self._watch(life))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
         log.info("worker_started", worker=action.place, worker_pid=process.pid)
 
     async def _watch(self, life: _Life) -> None:
@@ -260,9 +261,7 @@ class Workers:
                 self._on_message(life.key, message)
 
     def _kill(self, life: _Life) -> None:
-        if life.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                life.process.kill()
+        signal_child(life.process, signal.SIGKILL)
         if life.link is not None:
             life.link.close("worker was given up")
 

@@ -1,4 +1,4 @@
-"""Set up structlog: JSON or console, ``pii_*`` keys dropped unless they are wanted."""
+"""Set up the log: structlog, JSON or console, ``pii_*`` keys dropped unless they are wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 
 from media.config.model import LogConfig, LogFormat
+from media.log_capture import capture_python
+from media.log_lines import LineLogger
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -20,7 +22,7 @@ _LEVELS = {
 
 
 def configure_log(config: LogConfig, role: str) -> None:
-    """Configure logging of this process once, to standard error.
+    """Configure logging of this process once, to standard error; each event is one whole line.
 
     Args:
         config: the ``log`` section.
@@ -45,6 +47,7 @@ def configure_log(config: LogConfig, role: str) -> None:
         if console
         else structlog.processors.JSONRenderer()
     )
+    lines = LineLogger(sys.stderr.fileno())
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         add_role,
@@ -59,6 +62,7 @@ def configure_log(config: LogConfig, role: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             _LEVELS.get(config.level, logging.INFO)
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
+    capture_python(as_lines=not console)
