@@ -52,5 +52,7 @@ class CallerLeg:
     """Address to bind and advertise for its audio; None takes the configured one."""
     invite: UaInvite | None = None
     confirmed: UaConfirmed | None = None
+    was_confirmed: bool = False
+    """The call has been told of an ACK; a dialog that takes over (RFC 3891) has one of its own."""
     rang_to: str = ""
     """The To header of our ringing, with our tag; empty before."""

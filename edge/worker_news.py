@@ -174,8 +174,10 @@ class WorkerNews:
         call = self._book.legs.get((key, confirmed.leg))
         if call is None:
             return False
+        # the call itself may not have got round to an ACK that came just before this one
+        is_first, call.leg.was_confirmed = not call.leg.was_confirmed, True
         call.leg.confirmed = confirmed
-        return not call.call.caller.confirmed
+        return is_first
 
     def worker_lost(self, key: WorkerKey, reason: str) -> None:
         """End the calls of a worker that is gone; their far ends get a BYE from here."""
