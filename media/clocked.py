@@ -32,6 +32,8 @@ class ReadAudio:
     payload: bytes | None
     """The G.711 octets as they came, where all of them did."""
     codec: Codec
+    is_voice: bool
+    """Some of it came from the far end; else it stands in for what did not."""
 
 
 class ClockedReader:
@@ -83,7 +85,7 @@ class ClockedReader:
         self.underruns += 1
         self._extra = min(self._extra + 80, 960)
         self._priming = True
-        return ReadAudio(self._concealer.conceal(length), None, Codec.PCMU)
+        return ReadAudio(self._concealer.conceal(length), None, Codec.PCMU, is_voice=False)
 
     def _adapt(self, length: int) -> None:
         self._lowest = min(self._lowest, self._level - length)
@@ -128,7 +130,7 @@ class ClockedReader:
         if all(each.payload is not None and each.codec is codec for each in parts):
             payload = b"".join(each.payload or b"" for each in parts)
         self._concealer.receive(samples)
-        return ReadAudio(samples, payload, codec)
+        return ReadAudio(samples, payload, codec, any(not each.concealed for each in parts))
 
 
 def _cut(frame: HeardFrame, start: int, stop: int) -> HeardFrame:

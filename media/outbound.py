@@ -40,7 +40,7 @@ class OutboundPacket:
     """What the far end hears, for the recording."""
     events: list[ClipEvent]
     voice: bool = False
-    """Whether a joined leg is in it."""
+    """Whether something that a joined leg's far end sent is in it."""
 
 
 class Outbound:
@@ -110,7 +110,8 @@ class Outbound:
         datagram = self._packet(self._parameters.payload_type, payload, marker=not self._talking)
         self._talking = True
         self.skip(1)
-        return OutboundPacket(datagram, samples, events, bool(voices))
+        voice = any(each.is_voice for each in voices)
+        return OutboundPacket(datagram, samples, events, voice)
 
     def _make_audio(
         self, length: int, voices: list[ReadAudio], clip: Samples | None, filled: int

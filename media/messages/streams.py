@@ -225,7 +225,10 @@ class MachineHeard(Message):
 
 @dataclass(frozen=True, slots=True)
 class VoiceStarted(Message):
-    """The first packet with the joined leg's voice left at ``sent_ns``; once for each join."""
+    """The first packet with the joined leg's voice left at ``sent_ns``; once for each join.
+
+    What stands in for audio that did not come (a pause, a key, a loss) is no voice.
+    """
 
     stream: int
     sent_ns: int

@@ -66,3 +66,25 @@ async def test_a_machine_is_told(media: MediaProcess) -> None:
         phone.start(stream.address, stream.port)
         told = await edge.wait_for(messages.MachineHeard, 4)
         assert told == messages.MachineHeard(stream.stream, messages.MachineSign.BEEP)
+
+
+async def test_a_voice_begins_with_what_the_far_end_sends(media: MediaProcess) -> None:
+    """A leg that sends nothing yet, or a key, is filled up with silence: that is no voice."""
+    edge = await media.peer("edge")
+    with RtpEndpoint(port=20_548) as talks, RtpEndpoint(port=20_550) as waits:
+        streams = []
+        for phone in (talks, waits):
+            stream = await edge.open_stream(parameters_for(phone.port))
+            streams.append(stream)
+        talks.play_tone(1_000)
+        talks.start(streams[0].address, streams[0].port)
+        await edge.ask(messages.JoinStreams(streams[0].stream, streams[1].stream), messages.Done)
+        first = await edge.wait_for(messages.VoiceStarted)
+        await asyncio.sleep(0.5)
+        assert first.stream == streams[1].stream
+        assert not any(isinstance(each, messages.VoiceStarted) for each in edge.messages)
+        begun_ns = time.monotonic_ns()
+        waits.play_tone(450)
+        waits.start(streams[1].address, streams[1].port)
+        second = await edge.wait_for(messages.VoiceStarted)
+        assert second.stream == streams[0].stream and second.sent_ns > begun_ns

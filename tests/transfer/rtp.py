@@ -86,6 +86,8 @@ class Rtp(asyncio.DatagramProtocol):
         self.remote: tuple[str, int] | None = None
         self.sending = True
         self.sent = 0
+        self.sent_ns: deque[int] = deque(maxlen=3_000)
+        """When the packets of the last minute left."""
         self.released_ns = 0
         """When the last key was let go."""
         self.pressed: list[tuple[str, int]] = []
@@ -122,6 +124,12 @@ class Rtp(asyncio.DatagramProtocol):
         whole = len(samples) // FRAME * FRAME
         self.tape.extend(samples[:whole].reshape(-1, FRAME))
         self.samples = np.zeros(FRAME, dtype=np.int16)
+
+    def paused(self, since_ns: int, until_ns: int, pause_ns: int) -> bool:
+        """Say whether nothing was sent for so long, in a span of time in which something was."""
+        times = [each for each in self.sent_ns if since_ns <= each < until_ns]
+        ends = [*times[1:], until_ns]
+        return any(end - sent >= pause_ns for sent, end in zip(times, ends, strict=False))
 
     def stop(self) -> None:
         """Stop sending."""
@@ -185,5 +193,6 @@ class Rtp(asyncio.DatagramProtocol):
         )
         self._sequence += 1
         self.sent += 1
+        self.sent_ns.append(time.monotonic_ns())
         if not self.transport.is_closing():
             self.transport.sendto(head + payload, self.remote)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from tests.transfer.rtp import Rtp
 from tests.transfer.truth import NEVER, Patience, S, Story, check
 
 pytestmark = pytest.mark.unit
@@ -41,6 +42,17 @@ def test_what_crosses_may_both_be_true() -> None:
     """A caller who hangs up after the key and before the BYE: nobody on the wire knows."""
     assert true(ANSWERED, 101.6, declined=101.5, closed=101.8) == {"declined", "caller_left"}
     assert true(ANSWERED, 101.9, declined=101.5, closed=101.8) == {"declined"}
+
+
+def test_a_tone_that_stops_may_be_a_beep() -> None:
+    """A phone that sent nothing for a while sounded like a mailbox; one that went on did not."""
+    assert true(dataclasses.replace(ANSWERED, beeped=True), closed=102) == {"voicemail"}
+    rtp = Rtp("cleo")
+    rtp.sent_ns.extend((101 * S, 101 * S + S // 50, 102 * S))
+    assert rtp.paused(101 * S, 102 * S, S // 4)
+    assert not rtp.paused(101 * S, 102 * S, S)
+    assert not rtp.paused(102 * S, 102 * S + S // 50, S // 4)
+    assert not rtp.paused(0, 101 * S, S // 4)
 
 
 def test_a_death_may_fail_what_it_touched() -> None:

@@ -9,6 +9,7 @@ cross on the wire there are two, and both are true.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ S = 1_000_000_000
 NEVER = 1 << 62
 DEATH_NS = 6 * S
 """A worker's death is felt for so long: until its successor is there."""
+BEEP_PAUSE_NS = S // 4
+"""A tone that stops for so long may be a mailbox's beep: media wants 300 ms of quiet, and counts
+in packets of 20 ms on a clock of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,18 @@ class Story:
     hung_up_ns: int = NEVER
     met: bool = False
     """Caller or phone has heard the other."""
+    beeped: bool = False
+    """The phone's tone stopped as if it were a mailbox's: its machine was too busy to send."""
 
     @classmethod
     def of(cls, dialog: Dialog, caller: Dialog, earliest_ns: int) -> Story:
         """Return a phone's story from its own notes."""
         keys = {digit: at_ns for digit, at_ns in reversed(dialog.rtp.pressed)}
         met = caller.phone.tone in dialog.heard() or dialog.phone.tone in caller.heard(earliest_ns)
+        end_ns = dialog.ended_ns or dialog.closed_ns or time.monotonic_ns()
+        beeped = dialog.answered_ns > 0 and dialog.rtp.paused(
+            dialog.answered_ns, end_ns, BEEP_PAUSE_NS
+        )
         return cls(
             earliest_ns,
             dialog.closed_ns or NEVER,
@@ -62,6 +72,7 @@ class Story:
             keys.get("2", NEVER),
             dialog.ended_ns if dialog.left else NEVER,
             met,
+            beeped,
         )
 
     def outcomes(self, left_ns: int, patience: Patience, deaths_ns: Sequence[int]) -> set[str]:
@@ -89,6 +100,8 @@ class Story:
             true |= {"no_answer"} if self.refused_ns == self.answered_ns == NEVER else set()
         if self.closed_ns - self.answered_ns >= patience.key_s * S:
             true.add("timed_out")
+        if self.beeped:
+            true.add("voicemail")
         if died(deaths_ns, self.earliest_ns, self.closed_ns):
             true.add("failed")
         return true
@@ -98,6 +111,7 @@ class Story:
         struck = [self.earliest_ns + int(patience.ring_s * S)]
         struck += [self.answered_ns + int(patience.key_s * S)]
         struck += [each for each in deaths_ns if each > self.earliest_ns]
+        struck += [self.answered_ns] if self.beeped else []
         done = (self.refused_ns, self.declined_ns, self.hung_up_ns, self.closed_ns)
         return max(min(*done, *struck), self.earliest_ns)
 
