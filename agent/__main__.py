@@ -10,6 +10,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import structlog
+
 from agent.loading import load_engines
 from agent.process import AgentProcess
 from agent.sentence_store import open_store
@@ -17,6 +19,8 @@ from media import CordboardError
 from media.config.load import load_config
 from media.log import configure_log
 from media.realtime import step_back
+
+log = structlog.get_logger()
 
 
 async def _serve(process: AgentProcess) -> None:
@@ -39,12 +43,16 @@ def main() -> int:
     args = parser.parse_args()
     try:
         config = load_config(args.config)
-        configure_log(config.log, "agent")
+    except CordboardError as error:
+        print(f"agent: {error}", file=sys.stderr)
+        return 1
+    configure_log(config.log, "agent")
+    try:
         folder = Path(config.engines.cache_dir)
         process = AgentProcess(config, load_engines, lambda voice: open_store(folder, voice))
         asyncio.run(_serve(process))
     except CordboardError as error:
-        print(f"agent: {error}", file=sys.stderr)
+        log.error("process_failed", reason=str(error))
         return 1
     return 0
 

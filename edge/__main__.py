@@ -7,10 +7,14 @@ import asyncio
 import sys
 from pathlib import Path
 
+import structlog
+
 from edge.control import serve
 from edge.dialplan.loading import load_plan
 from media import CordboardError
 from media.log import configure_log
+
+log = structlog.get_logger()
 
 
 def main() -> int:
@@ -20,10 +24,14 @@ def main() -> int:
     args = parser.parse_args()
     try:
         config, plan = load_plan(args.config)
-        configure_log(config.log, "edge")
-        asyncio.run(serve(config, plan, args.config))
     except CordboardError as error:
         print(f"edge: {error}", file=sys.stderr)
+        return 1
+    configure_log(config.log, "edge")
+    try:
+        asyncio.run(serve(config, plan, args.config))
+    except CordboardError as error:
+        log.error("process_failed", reason=str(error))
         return 1
     return 0
 

@@ -37,11 +37,11 @@ def run(args: argparse.Namespace) -> int:
     os.umask(0o077)  # records, recordings and sockets are for this user only
     path = config_path(args)
     config = load_config(path)
-    configure_log(config.log, "supervisor")
     fronted = is_fronted(config)
     if fronted:
         find_kamailio(config)
     with only_one(Path(config.run_dir)):
         wait_for_sip_ports(config)
+        configure_log(config.log, "supervisor")  # what is wrong up to here is said to a person
         asyncio.run(supervise(children(path, fronted=fronted)))
     return 0

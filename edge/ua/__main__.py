@@ -7,11 +7,15 @@ import os
 import socket
 import sys
 
+import structlog
+
 from edge.ua.control import ControlLink
 from edge.ua.messages import parse_settings
 from media import CordboardError
 from media.config.model import LogConfig, LogFormat
 from media.log import configure_log
+
+log = structlog.get_logger()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     except (CordboardError, ValueError, OSError) as error:
         print(f"edge.ua: {error}", file=sys.stderr)
         return 2
-    log = LogConfig(LogFormat(settings.log_format), settings.log_level, settings.log_pii)
-    configure_log(log, "worker")
+    written = LogConfig(LogFormat(settings.log_format), settings.log_level, settings.log_pii)
+    configure_log(written, "worker")
     control = ControlLink(connection)
     control.start()
     # loading pjsua2 takes seconds on a busy machine, and control gives up who is silent for two
@@ -37,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         Worker(settings, control).run()
     except ListenError as error:
-        print(f"edge.ua: {error}", file=sys.stderr)
+        log.error("process_failed", reason=str(error))
         control.close()
         return 1
     return 0

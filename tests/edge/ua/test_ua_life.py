@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -91,9 +92,9 @@ def test_taken_port_is_one_readable_line() -> None:
         worker = WorkerProcess(UaSettings(address="127.0.0.1", udp_port=PORT + 2, tcp_port=None))
         assert worker.process.wait(timeout=10) == 1
         _, errors = worker.stop()
-    assert errors.splitlines() == [
-        f"edge.ua: cannot listen on UDP 127.0.0.1:{PORT + 2}: Address already in use"
-    ]
+    (line,) = map(json.loads, errors.splitlines())
+    assert (line["event"], line["level"], line["role"]) == ("process_failed", "error", "worker")
+    assert line["reason"] == (f"cannot listen on UDP 127.0.0.1:{PORT + 2}: Address already in use")
 
 
 def test_heartbeat_comes_from_the_sip_thread(own_worker: WorkerProcess) -> None:
