@@ -11,7 +11,7 @@ from edge.last_answer import LastAnswer, LastAnswers, last_answer
 from edge.ua.invite import describe_invite
 from edge.ua.messages import UaInvite, UaRespond
 from edge.ua.sip_text import parse_message
-from tests.edge.peers import until
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.unit
 
