@@ -44,6 +44,14 @@ def test_what_crosses_may_both_be_true() -> None:
     assert true(ANSWERED, 101.9, declined=101.5, closed=101.8) == {"declined"}
 
 
+def test_who_was_heard_by_the_person_only_may_have_been_connected() -> None:
+    """The join was there, the person's voice was not: lost then, it is both."""
+    heard = dataclasses.replace(ANSWERED, overheard=True)
+    lost = true(heard, accepted=101.5, closed=101.7, deaths=(int(101.6 * S),))
+    assert lost == {"connected", "failed"}
+    assert true(dataclasses.replace(heard, met=True), closed=101.7) == {"connected"}
+
+
 def test_a_tone_that_stops_may_be_a_beep() -> None:
     """A phone that sent nothing for a while sounded like a mailbox; one that went on did not."""
     assert true(dataclasses.replace(ANSWERED, beeped=True), closed=102) == {"voicemail"}

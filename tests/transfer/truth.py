@@ -49,7 +49,9 @@ class Story:
     declined_ns: int = NEVER
     hung_up_ns: int = NEVER
     met: bool = False
-    """Caller or phone has heard the other."""
+    """The caller has heard the person."""
+    overheard: bool = False
+    """The person has heard the caller, who has heard nothing yet: the key was still pressed."""
     beeped: bool = False
     """The phone's tone stopped as if it were a mailbox's: its machine was too busy to send."""
 
@@ -57,7 +59,7 @@ class Story:
     def of(cls, dialog: Dialog, caller: Dialog, earliest_ns: int) -> Story:
         """Return a phone's story from its own notes."""
         keys = {digit: at_ns for digit, at_ns in reversed(dialog.rtp.pressed)}
-        met = caller.phone.tone in dialog.heard() or dialog.phone.tone in caller.heard(earliest_ns)
+        met = dialog.phone.tone in caller.heard(earliest_ns)
         end_ns = dialog.ended_ns or dialog.closed_ns or time.monotonic_ns()
         beeped = dialog.answered_ns > 0 and dialog.rtp.paused(
             dialog.answered_ns, end_ns, BEEP_PAUSE_NS
@@ -72,6 +74,7 @@ class Story:
             keys.get("2", NEVER),
             dialog.ended_ns if dialog.left else NEVER,
             met,
+            caller.phone.tone in dialog.heard(),
             beeped,
         )
 
@@ -85,7 +88,8 @@ class Story:
         """
         if self.met:
             return {"connected"}
-        true: set[str] = set()
+        # joined, and the caller has heard nobody: who is gone then was there and was not
+        true = {"connected"} if self.overheard else set()
         if self.refused_ns < self.closed_ns:
             true.add(REFUSALS[self.status])
         if self.declined_ns < min(self.closed_ns, self.accepted_ns):
