@@ -24,7 +24,7 @@ from agent.clausing import clauses
 from agent.endpointing import Grasp
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
-from agent.guard import FINISHING_WORDS, Guard
+from agent.guard import FINISHING_WORDS, Guard, shorten
 from agent.handover import STALLED, Handover, Plan, transfer_queue
 from agent.knowledge import Match, say_the_same
 from agent.ladder import Allowance
@@ -277,13 +277,14 @@ class Answering:
     async def _ask_model(
         self, answer: Answer, history: list[ChatMessage], facts: list[Match]
     ) -> AsyncIterator[str]:
-        limit = self._allowance.words(self._persona.config.limits.max_words)
+        most = self._persona.config.limits.max_words
+        limit = self._allowance.words(most)
         question = write_question(answer.words, [each.text for each in facts])
         messages = [*self._persona.prefix, *history, ChatMessage("user", question)]
-        guard = Guard([each.text for each in facts], limit)
+        guard = Guard([each.text for each in facts], limit, most)
         tokens = self._dialogue.generate(
             messages,
-            max_tokens=TOKENS_PER_WORD * (limit + FINISHING_WORDS),
+            max_tokens=TOKENS_PER_WORD * min(limit + FINISHING_WORDS, most),
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
@@ -297,8 +298,9 @@ class Answering:
         answer.refused = guard.refused or answer.refused
         if not guard.said:
             answer.source = "fact"
-        if not guard.said or (guard.refused and guard.unfinished):
             yield answer.fallback
+        elif guard.refused and guard.unfinished:
+            yield shorten(answer.fallback, most - guard.words)
 
     async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
         """Let the model say whether the caller needs one of the queues that it may use."""

@@ -15,7 +15,7 @@ from agent.knowledge import content_stems
 from agent.words import split_words
 
 FINISHING_WORDS = 8
-"""So many more words may finish a sentence: a longer answer is better than half a one."""
+"""So many words above a lowered limit may finish a sentence: better a longer one than half a one."""
 SUPPORTED_SHARE = 0.7
 _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
 _LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
@@ -89,11 +89,13 @@ class Guard:
 
     Args:
         facts: texts that may be stated; empty lets nothing but small talk through.
-        max_words: words in the whole answer.
+        max_words: after so many words no further sentence is begun.
+        most_words: words in the whole answer, whatever is unfinished.
     """
 
     facts: Sequence[str]
     max_words: int
+    most_words: int
     said: list[str] = field(default_factory=list)
     refused: str = ""
     """Why the answer ended early, empty where it did not."""
@@ -118,10 +120,14 @@ class Guard:
         """Whether what was said so far ends where nobody would stop: without any mark."""
         return bool(self.said) and self.said[-1][-1:] not in ".!?,;:"
 
+    @property
+    def words(self) -> int:
+        """How many words were said so far."""
+        return len(" ".join(self.said).split())
+
     def _objection(self, text: str) -> str:
-        words = len(" ".join([*self.said, text]).split())
         limit = self.max_words + (FINISHING_WORDS if self.unfinished else 0)
-        if words > limit and self.said:
+        if self.said and self.words + len(text.split()) > min(limit, self.most_words):
             return "too long"
         if not self.facts:
             return "no facts"

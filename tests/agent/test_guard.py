@@ -15,7 +15,7 @@ FACTS = (
 
 def admit(clause: str) -> str | None:
     """Check the first clause of an answer."""
-    return Guard(FACTS, 25).admit(clause)
+    return Guard(FACTS, 25, 25).admit(clause)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_bare_verdict_is_dropped() -> None:
 
 def test_an_answer_ends_before_it_is_too_long() -> None:
     """The clause that would exceed the limit is not said."""
-    guard = Guard(FACTS, 8)
+    guard = Guard(FACTS, 8, 25)
     assert guard.admit("The battery lasts about six months.")
     assert guard.admit("The doorbell works with 2.4 gigahertz.") is None
     assert guard.refused == "too long"
@@ -63,7 +63,7 @@ def test_an_answer_ends_before_it_is_too_long() -> None:
 
 def test_nothing_is_stated_without_facts() -> None:
     """No facts, no answer."""
-    assert Guard((), 25).admit("The sky is blue.") is None
+    assert Guard((), 25, 25).admit("The sky is blue.") is None
 
 
 def test_markup_and_labels_are_stripped() -> None:
@@ -94,21 +94,27 @@ FIVE = (
 
 def test_what_is_denied_of_a_number_is_not_affirmed() -> None:
     """A number that the facts only name behind a "not" is not offered, in words neither."""
-    guard = Guard(FIVE, 25)
+    guard = Guard(FIVE, 25, 25)
     assert guard.admit("You can use five gigahertz with the camera.") is None
     assert guard.refused == "a number that the facts deny"
-    assert Guard(FIVE, 25).admit("It works with 2.4 gigahertz, not with 5 gigahertz.")
-    assert Guard(FIVE, 25).admit("The doorbell does not work with 5 gigahertz.")
-    assert Guard(FIVE, 25).admit("Use a 2.4 gigahertz Wi-Fi.")
+    assert Guard(FIVE, 25, 25).admit("It works with 2.4 gigahertz, not with 5 gigahertz.")
+    assert Guard(FIVE, 25, 25).admit("The doorbell does not work with 5 gigahertz.")
+    assert Guard(FIVE, 25, 25).admit("Use a 2.4 gigahertz Wi-Fi.")
 
 
 def test_a_sentence_is_finished_beyond_the_limit_but_no_new_one_begun() -> None:
     """Half a sentence is no answer; a second sentence is a choice."""
     fact = "You can return it within 30 days in the original box. The refund is paid by card."
-    guard = Guard([fact], 5)
+    guard = Guard([fact], 5, 25)
     assert guard.admit("You can return it") is not None
     assert guard.unfinished
     assert guard.admit("within 30 days in the original box.") is not None
     assert not guard.unfinished
     assert guard.admit("The refund is paid by card.") is None
     assert guard.refused == "too long"
+    short = Guard([fact], 5, 11)
+    assert short.admit("You can return it") is not None
+    assert short.admit("within 30 days in the original box.") is not None
+    shorter = Guard([fact], 5, 10)
+    assert shorter.admit("You can return it") is not None
+    assert shorter.admit("within 30 days in the original box.") is None
