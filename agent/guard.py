@@ -15,7 +15,7 @@ from agent.knowledge import content_stems
 from agent.words import split_words
 
 FINISHING_WORDS = 8
-"""So many words above a lowered limit may finish a sentence: better a longer one than half a one."""
+"""So many words above a lowered limit may finish a sentence: better than half a one."""
 SUPPORTED_SHARE = 0.7
 _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
 _LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
