@@ -24,7 +24,7 @@ from agent.clausing import clauses
 from agent.endpointing import Grasp
 from agent.engines.base import ChatMessage, Dialogue, Samples
 from agent.fast_lane import is_goodbye
-from agent.guard import FINISHING_WORDS, Guard, shorten
+from agent.guard import FINISHING_WORDS, Guard
 from agent.handover import STALLED, Handover, Plan, transfer_queue
 from agent.knowledge import Match, say_the_same
 from agent.ladder import Allowance
@@ -288,19 +288,25 @@ class Answering:
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
+        begun, held = False, ""
         async with closing(clauses(spoken)) as written:
             async for clause in written:
                 admitted = guard.admit(clause)
                 if admitted is None:
                     break
-                if admitted:
-                    yield admitted
+                held = f"{held} {admitted or ''}".strip()
+                # what neither the model nor a fact may finish would be said as half a sentence
+                if held and not (guard.unfinished and guard.ending() is None):
+                    yield held
+                    begun, held = True, ""
         answer.refused = guard.refused or answer.refused
-        if not guard.said:
+        if held and not guard.refused:
+            yield held
+        elif not begun:
             answer.source = "fact"
             yield answer.fallback
-        elif guard.refused and guard.unfinished:
-            yield shorten(answer.fallback, most - guard.words)
+        elif guard.breaks_off and not held and (ending := guard.ending()):
+            yield ending
 
     async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
         """Let the model say whether the caller needs one of the queues that it may use."""

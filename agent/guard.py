@@ -2,7 +2,8 @@
 
 A small model invents. Each clause is let through only when its numbers are in the facts, its
 meaningful words are in the facts, and it does not turn a "not" around; a clause
-that fails ends the answer, and if it was the first one a reviewed text is said instead.
+that fails ends the answer, and if it was the first one a reviewed text is said instead. A sentence
+that is left without its end gets the end that it has in the facts.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from agent.words import split_words
 
 FINISHING_WORDS = 8
 """So many words above a lowered limit may finish a sentence: better than half a one."""
+TOO_LONG = "too long"
+"""The reason of a clause that was refused for its length alone."""
 SUPPORTED_SHARE = 0.7
 _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
+_DASHES = re.compile(r"\s*--+\s*")
+"""How the history marks an answer that was cut off: a small model copies it."""
 _LABEL = re.compile(r"^\s*(?:agent|assistant|answer|support)\s*:\s*", re.IGNORECASE)
 _VERDICT = re.compile(r"^\s*(?:yes|no|sure|of course)\b[\s,.!-]*", re.IGNORECASE)
 _NEGATIONS = frozenset(
@@ -57,8 +62,8 @@ _COMMON = frozenset(
 
 
 def clean_text(text: str) -> str:
-    """Strip markup, labels and line ends from a model's text."""
-    return " ".join(_LABEL.sub("", _MARKUP.sub(" ", text)).split())
+    """Strip markup, labels, cut marks and line ends from a model's text."""
+    return " ".join(_LABEL.sub("", _MARKUP.sub(" ", _DASHES.sub(" ", text))).split())
 
 
 def numbers(text: str) -> set[str]:
@@ -121,6 +126,29 @@ class Guard:
         return bool(self.said) and self.said[-1][-1:] not in ".!?,;:"
 
     @property
+    def breaks_off(self) -> bool:
+        """Whether the answer was ended in a sentence; a comma may end what is long enough."""
+        return bool(self.refused) and (self.unfinished or self.refused != TOO_LONG)
+
+    def ending(self) -> str | None:
+        """Return what ends the sentence that was begun: empty if it is whole, None if nothing does.
+
+        It is the rest of a fact's sentence in which all that was said stands before the same words,
+        where there is room for it.
+        """
+        clause = self.said[-1] if self.said else ""
+        if not clause or clause[-1] in ".!?":
+            return ""
+        for fact in self.facts:
+            for sentence in _sentences(fact):
+                rest = _rest(sentence, clause)
+                if rest is None or self.words + len(rest.split()) > self.most_words:
+                    continue
+                if not self._turned_around(f"{clause} {rest}"):
+                    return rest
+        return None
+
+    @property
     def words(self) -> int:
         """How many words were said so far."""
         return len(" ".join(self.said).split())
@@ -128,9 +156,11 @@ class Guard:
     def _objection(self, text: str) -> str:
         limit = self.max_words + (FINISHING_WORDS if self.unfinished else 0)
         if self.said and self.words + len(text.split()) > min(limit, self.most_words):
-            return "too long"
+            return TOO_LONG
         if not self.facts:
             return "no facts"
+        if not self.said and not content_stems(text) and not numbers(text):
+            return "no meaning"
         known = " ".join(self.facts)
         if numbers(text) - numbers(known):
             return "a number that is not in the facts"
@@ -161,15 +191,31 @@ class Guard:
         return all(_polarity(each) != _polarity(sentence) for each in closest)
 
 
+def _rest(sentence: str, clause: str) -> str | None:
+    """Return how a fact's sentence goes on behind a clause, None where it does not have it."""
+    words = split_words(clause)
+    stems = set(content_stems(clause))
+    tokens = sentence.split()
+    for at in range(1, len(tokens) + 1):
+        before = " ".join(tokens[:at])
+        if split_words(before)[-2:] == words[-2:] and stems <= set(content_stems(before)):
+            return " ".join(tokens[at:])
+    return None
+
+
 def _polarity(sentence: str) -> tuple[bool, bool]:
     words = set(split_words(sentence))
     return bool(words & _NEGATIONS), bool(words & _CONDITIONS)
 
 
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?])\s+", text.strip())
+
+
 def shorten(text: str, max_words: int) -> str:
     """Cut a reviewed text at the last sentence end within ``max_words``; never to nothing."""
     kept: list[str] = []
-    for sentence in re.split(r"(?<=[.!?])\s+", text.strip()):
+    for sentence in _sentences(text):
         if kept and len(" ".join([*kept, sentence]).split()) > max_words:
             break
         kept.append(sentence)

@@ -118,3 +118,52 @@ def test_a_sentence_is_finished_beyond_the_limit_but_no_new_one_begun() -> None:
     shorter = Guard([fact], 5, 10)
     assert shorter.admit("You can return it") is not None
     assert shorter.admit("within 30 days in the original box.") is None
+
+
+SHARING = (
+    "You can share the camera with up to five family members in the app.",
+    "The battery lasts about six months on one charge, less in cold weather.",
+    "To reset the doorbell, hold the button on the back of the doorbell for 15 seconds.",
+)
+
+
+@pytest.mark.parametrize(
+    ("clause", "ending"),
+    [
+        ("You can share the camera", "with up to five family members in the app."),
+        ("It lasts about six months", "on one charge, less in cold weather."),
+        ("You can share the camera with five family members in the app.", ""),
+        ("You can share the doorbell", None),
+        ("Use the camera", None),
+    ],
+)
+def test_a_sentence_that_was_begun_ends_as_in_a_fact(clause: str, ending: str | None) -> None:
+    """Where what was said stands in a fact; elsewhere nothing fits, and what is whole has it."""
+    guard = Guard(SHARING, 25, 25)
+    assert guard.admit(clause) == clause
+    assert guard.ending() == ending
+
+
+def test_an_ending_needs_room_and_everything_said_before_it() -> None:
+    """No more words than an answer may have; no end of a sentence about something else."""
+    guard = Guard(SHARING, 25, 12)
+    assert guard.admit("You can share the camera")
+    assert guard.ending() is None
+    guard = Guard(("Hold the button of the doorbell for 15 seconds to reset it.",), 25, 25)
+    assert guard.admit("You can reset the doorbell")
+    assert guard.ending() is None
+
+
+@pytest.mark.parametrize("clause", ["The --", "It is.", "The", "Yes, it does."])
+def test_a_first_clause_without_meaning_is_no_answer(clause: str) -> None:
+    """Nothing of it can be compared with a fact; a number alone can."""
+    assert admit(clause) is None
+    assert admit("6.") == "6."
+
+
+def test_the_mark_of_what_was_cut_is_not_said() -> None:
+    """A model that copies it from the history goes on or ends."""
+    assert clean_text("The battery lasts -- about six months --") == (
+        "The battery lasts about six months"
+    )
+    assert clean_text("mm-hm") == "mm-hm"
