@@ -1,6 +1,7 @@
 """Keep what was really said in one call, for the language model (sans-IO).
 
-Only words that were heard are kept; an answer that was cut off says so, and words of one side that
+Only words that were heard are kept; an answer that was cut off says so, but one of which hardly
+anything was heard is left out: a small model would learn to stop there. Words of one side that
 follow each other are one message. The oldest exchanges of a long call become one line that says
 what they were about; how many did only grows, and in steps, so that the model's cache behind the
 line stays valid for many turns.
@@ -16,6 +17,8 @@ from media.messages import Speaker
 
 CUT_MARK = " --"
 """Ends an answer that the caller interrupted."""
+FEWEST_CUT_WORDS = 4
+"""An interrupted answer of fewer words tells the model nothing but how to stop."""
 ROOMY = 0.6
 """After exchanges were replaced, at most this share of the words is kept."""
 
@@ -55,6 +58,8 @@ class History:
         """Return the line about the oldest exchanges, if any, and the kept ones, oldest first."""
         merged: list[ChatMessage] = []
         for each in self.said:
+            if each.interrupted and len(each.text.split()) < FEWEST_CUT_WORDS:
+                continue
             role = "user" if each.speaker is Speaker.CALLER else "assistant"
             text = each.text + (CUT_MARK if each.interrupted else "")
             if merged and merged[-1].role == role:

@@ -15,12 +15,24 @@ def test_messages_alternate_and_mark_what_was_cut() -> None:
     history.add(Speaker.AGENT, "Hello.")
     history.add(Speaker.CALLER, "How long does")
     history.add(Speaker.CALLER, "the battery last?")
-    history.add(Speaker.AGENT, "The battery", interrupted=True)
+    history.add(Speaker.AGENT, "The battery lasts about", interrupted=True)
     assert history.messages() == [
         ChatMessage("assistant", "Hello."),
         ChatMessage("user", "How long does the battery last?"),
-        ChatMessage("assistant", f"The battery{CUT_MARK}"),
+        ChatMessage("assistant", f"The battery lasts about{CUT_MARK}"),
     ]
+
+
+def test_the_model_does_not_learn_to_stop_from_answers_that_were_hardly_begun() -> None:
+    """They are part of what was said, not of what the model reads."""
+    history = History()
+    history.add(Speaker.CALLER, "How long does the battery last?")
+    history.add(Speaker.AGENT, "The", interrupted=True)
+    history.add(Speaker.CALLER, "No, the warranty.")
+    assert history.messages() == [
+        ChatMessage("user", "How long does the battery last? No, the warranty.")
+    ]
+    assert history.last(Speaker.AGENT) == "The"
 
 
 def test_nothing_heard_is_nothing_said() -> None:
