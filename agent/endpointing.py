@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
+from agent.sentence_ends import DETERMINERS, QUESTION_STARTS, ends_naturally
 from agent.words import made_of, split_words
 from media.config.model import TurnConfig
 
@@ -94,30 +95,6 @@ _OPEN_ENDS = frozenset(
         "i we he she they called number zero point"
     )
 )
-_QUESTION_STARTS = frozenset(
-    split_words(
-        "what when where who why how which whats wheres whens hows is are can could do does did "
-        "will would should may has have am"
-    )
-)
-_WH = frozenset(split_words("what when where who why how which whats wheres whens hows"))
-_ENDS_OF_QUESTIONS = frozenset(
-    split_words("on in for with to from at about work do that this these those have")
-)
-_ENDS = frozenset((("it", "is"), ("they", "are"), ("i", "am"), ("i", "do"), ("it", "does")))
-_ENDS_OF_SENTENCES = frozenset(
-    split_words(each)
-    for each in (
-        "to do", "to be", "or not", "why not", "course not", "think not", "hope not", "as well",
-        "very well", "works well", "work well", "you can", "you could", "i have", "it was",
-    )
-)  # fmt: skip
-"""Words that mostly go on, behind words after which they do not."""
-_THEN_BE = re.compile(r"\b(?:what|where|who|when|how|why)(?: \w+){2,4}$")
-"""Before an "is" that ends "I do not know where the button is"."""
-_SWITCHING = re.compile(r"\b(?:turn|switch|log|sign|plug|put|come|keep|screw|set)\w*(?: \w+){0,3}$")
-"""Before an "on" or "in" that ends "I cannot turn it on"."""
-_TO_WHOM = frozenset(split_words("talk speak send listen go write belong ship deliver it them"))
 _VERBS = frozenset(
     split_words(
         "is are am was were be been will would can could should do does did have has had need "
@@ -128,7 +105,6 @@ _VERBS = frozenset(
         "didnt wont isnt"
     )
 )
-_DETERMINERS = frozenset(split_words("the my a an our your his her their this these those"))
 _OBJECT_WANTED = frozenset(
     split_words(
         "share use press pressed bought buy keeps keep tell told said says bring put gave got want "
@@ -184,7 +160,7 @@ def judge_words(text: str, expectation: Expectation = Expectation.OPEN) -> Compl
         return Completeness.UNSURE
     if (
         words[-1] in _OPEN_ENDS
-        and not _ends_naturally(words)
+        and not ends_naturally(words)
         or text.rstrip().endswith(("...", "…", ",", "-"))
     ):
         return Completeness.INCOMPLETE
@@ -196,7 +172,7 @@ def judge_words(text: str, expectation: Expectation = Expectation.OPEN) -> Compl
         return Completeness.UNSURE
     if expectation is Expectation.YES_NO and words[0] in _ANSWERS:
         return Completeness.COMPLETE
-    if words[0] in _QUESTION_STARTS:
+    if words[0] in QUESTION_STARTS:
         return Completeness.COMPLETE if len(words) >= 4 else Completeness.UNSURE
     if text.rstrip().endswith("?") and len(words) >= 3:
         return Completeness.COMPLETE
@@ -220,31 +196,11 @@ def is_fragment(text: str) -> bool:
     words = split_words(text)
     if len(words) < 2:
         return False
-    thing = words[0] in _DETERMINERS and not any(each in _VERBS for each in words)
+    thing = words[0] in DETERMINERS and not any(each in _VERBS for each in words)
     wanting = words[-1] in _OBJECT_WANTED and len(words) <= 6
     said = " ".join(words)
     begun = _OBJECT_OMITTED.match(said) or _VERB_OMITTED.match(said)
     return thing or wanting or begun is not None
-
-
-def _ends_naturally(words: tuple[str, ...]) -> bool:
-    """Tell 'what time are you open to' and 'how are you' kinds from a sentence that goes on."""
-    before, last = " ".join(words[:-1]), words[-1]
-    if last == "to" and words[0] not in _WH:
-        # "is there somebody I can talk to", not "is it possible to"
-        return len(words) >= 4 and words[-2] in _TO_WHOM
-    asks = words[0] in _QUESTION_STARTS and len(words) >= 4
-    return (
-        asks
-        and last in _ENDS_OF_QUESTIONS
-        or words[-2:] in _ENDS
-        or len(words) >= 5
-        and words[-2:] in _ENDS_OF_SENTENCES
-        or last in ("is", "are", "was", "were")
-        and _THEN_BE.search(before) is not None
-        or last in ("on", "in", "over", "up")
-        and _SWITCHING.search(before) is not None
-    )
 
 
 def is_digits(text: str) -> bool:

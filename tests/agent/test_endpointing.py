@@ -217,3 +217,102 @@ def test_a_thing_without_its_verb_is_waited_for(begun: str) -> None:
 def test_a_recognisers_full_stop_finishes_nothing(begun: str) -> None:
     """What leads up to more is waited out, however it is written."""
     assert judge_words(begun) is Completeness.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "what is it for?",
+        "who can I talk to?",
+        "where does it come from?",
+        "what time are you open to?",
+        "which Wi-Fi does it work with?",
+        "What is the button for?",
+        "What is the second battery for?",
+        "What does it come with?",
+        "Which transformer do I need for that?",
+        "what can I use it for?",
+        "What should I look for?",
+        "who is it made for?",
+        "How many cameras does it work with?",
+        "How long do I hold it for?",
+        "how late are you open for?",
+        "Where do I send it to?",
+        "What do I connect it to?",
+        "Is there somebody I can talk to?",
+        "Is there anyone I could speak with?",
+        "Is there a number that I can call you at?",
+        "Why is the red light on?",
+        "Is the light always on?",
+        "Should the ring be on?",
+        "How do I turn it on?",
+        "How do I log in?",
+        "How do I do that?",
+        "Can I do that?",
+        "What is this about?",
+        "Can you tell me what it is for?",
+        "Do you know who I can speak to?",
+        "How many do you have?",
+        "What options do I have?",
+        "What is it made from?",
+        "Which app do I set it up in?",
+        "What devices is it compatible with?",
+        "which room should I put it in?",
+        "What is the doorbell compatible with?",
+        "How long is the doorbell covered for?",
+        "is it possible to do that?",
+        "What kind of screws does it come with?",
+        "how much does it sell for?",
+    ],
+)
+def test_a_preposition_ends_a_question_that_left_it_open(whole: str) -> None:
+    """What, which, who and where it belongs to was said before; so does "somebody I can ..."."""
+    assert judge_words(whole) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "Does the camera work with",
+        "Can I get a refund for",
+        "How can I share the camera with",
+        "Where is the reset button on",
+        "How do I connect the doorbell to",
+        "Can I use the doorbell with",
+        "How do I install the camera on",
+        "Is the doorbell covered in",
+        "How long is the battery in",
+        "Do the cameras work in",
+        "Do I need a subscription to",
+        "Can I return the camera that",
+        "Could you tell me if you have",
+        "Is it possible to",
+        "When can I bring it to",
+        "Why does the doorbell ring at",
+        "Is the warranty valid for",
+        "Can you help me with",
+        "Does the subscription pay for",
+        "Do you deliver to",
+        "How far is the camera visible from",
+        "What is the range of the camera in",
+        "What happens if I connect it to",
+        "How do I send the camera to",
+        "Should I point the lens at",
+        "Can I ask you about",
+        "Do I have a problem with",
+        "How do I mount the chime on",
+        "Where can I find the number on",
+        "What is the warranty on",
+        "Is the camera protected from",
+        "How much is the battery for",
+        "Will the doorbell chime in",
+        "Does it make a difference that",
+        "When are you open on",
+    ],
+)
+def test_a_preposition_ends_no_other_question(begun: str) -> None:
+    """Also where a reviewed answer seems to fit, the caller is about to say what it is about."""
+    assert judge_words(begun) is Completeness.INCOMPLETE
+    assert judge_words(f"{begun}?") is Completeness.INCOMPLETE
+    for melody in (0.0, 1.0):
+        assert required_silence_ms(BALANCED, begun, melody, grasp=Grasp.SURE) > 900
