@@ -307,11 +307,19 @@ _REQUEST = re.compile(
 
 def expected_answer(agent_text: str) -> Expectation:
     """Say what the agent's last sentences asked the caller for; a hint may follow the question."""
+    asked = _question(agent_text)
+    return _asked_for(asked) if asked else Expectation.OPEN
+
+
+def is_question(agent_text: str) -> bool:
+    """Say whether the agent's last sentences ask the caller for anything."""
+    return bool(_question(agent_text))
+
+
+def _question(agent_text: str) -> str:
     sentences = [each.strip() for each in re.split(r"(?<=[.!?])\s+", agent_text) if each.strip()]
-    for asked in reversed(sentences[-2:]):
-        if asked.endswith("?") or _REQUEST.match(asked):
-            return _asked_for(asked)
-    return Expectation.OPEN
+    asking = (each for each in reversed(sentences[-2:]) if each[-1] == "?" or _REQUEST.match(each))
+    return next(asking, "")
 
 
 def _asked_for(sentence: str) -> Expectation:

@@ -63,6 +63,11 @@ class Floor:
         self._yielding = False
 
     @property
+    def language(self) -> str:
+        """Of the persona."""
+        return self._persona.config.language
+
+    @property
     def taken(self) -> bool:
         """Whether the agent speaks or is about to."""
         return (self._speaking.busy and not self._yielding) or self._delivery.due
@@ -98,6 +103,15 @@ class Floor:
     def undecided(self) -> bool:
         """Whether the caller's words may still turn out to be no turn."""
         return self._core.undecided
+
+    @property
+    def asking(self) -> bool:
+        """Whether the agent has all but asked a question, and people answer into its end."""
+        clips = self._speaking.playback.clips
+        if len(clips) != 1 or not clips[0].ended or not clips[0].started_ns:
+            return False
+        near = clips[0].left_ms(self._clock()) <= ASKED_MS
+        return near and self._persona.asks(clips[0].text)
 
     def is_backchannel(self, text: str) -> bool:
         """Say whether words only show that somebody listens."""
@@ -141,13 +155,11 @@ class Floor:
         self._on_cleared()
 
     def _has_asked(self) -> bool:
-        clips = self._speaking.playback.clips
-        if len(clips) != 1 or not clips[0].ended or not clips[0].started_ns:
+        """Say whether even "mm-hm" answers what is being asked."""
+        if not self.asking:
             return False
-        return (
-            clips[0].left_ms(self._clock()) <= ASKED_MS
-            and self._persona.expected_answer(clips[0].text) is Expectation.YES_NO
-        )
+        asked = self._speaking.playback.clips[0].text
+        return self._persona.expected_answer(asked) is Expectation.YES_NO
 
     async def _hold(self) -> None:
         self._speaking.held = True

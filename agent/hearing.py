@@ -148,6 +148,8 @@ class Hearing:
             heard.confidence,
             grasp,
             self._floor.turn.backchannels,
+            language=self._floor.language,
+            asked=self._floor.asking,
         )
 
     def _melody_came(self, probability: float, pause: int) -> None:

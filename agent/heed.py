@@ -2,7 +2,8 @@
 
 A word said while somebody else speaks mostly shows that the other is heard, and recognisers make
 anything of a hum. So brief words count only when they were well heard and ask for something: to
-stop, or what can be answered. Whoever means more goes on talking.
+stop, or what can be answered, or answer what the agent has all but asked. Whoever means more goes
+on talking. The words are English: in other languages all words count.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.endpointing import Grasp
+from agent.sentence_ends import QUESTION_STARTS
 from agent.words import made_of, split_words
 
+LANGUAGE = "en"
+"""Of the lists of words below."""
 LONGEST_REACTION = 5
 """Words in "oh, that is very good"."""
 BRIEF_MS = 700
@@ -25,11 +29,14 @@ _REACTIONS = frozenset(
     split_words("you are it is thats that this oh ah well so very much all then there")
 )
 """Around a backchannel these make a reaction of it: "oh, that is good"."""
+_OPENERS = frozenset(split_words("oh ah well so and but okay then"))
+"""Before a question."""
 _STOPS = frozenset(
     split_words(
         "stop wait no nope hold hang moment second sec excuse sorry pardon hello hey listen enough "
         "quiet shut actually but what who where when why how which repeat again question never "
-        "wrong cancel instead help please halt pause operator human person agent representative"
+        "wrong cancel instead help please halt pause operator human person agent representative "
+        "louder slower loud slow slowly faster cant couldnt dont"
     )
 )
 
@@ -50,6 +57,9 @@ def is_heeded(
     confidence: float,
     grasp: Grasp,
     backchannels: Sequence[str] = (),
+    *,
+    language: str = LANGUAGE,
+    asked: bool = False,
 ) -> bool:
     """Say whether words may stop the agent.
 
@@ -59,15 +69,27 @@ def is_heeded(
         confidence: of the recogniser, 0 to 1.
         grasp: whether the words can be answered.
         backchannels: words that only show that somebody listens.
+        language: the persona's, as in ``en-GB``.
+        asked: the agent has all but asked a question.
     """
+    if language.partition("-")[0].lower() != LANGUAGE:
+        return True
     words = split_words(text)
-    if _reacts(words, backchannels):
+    asks = _asks(text, words)
+    if not asks and _reacts(words, backchannels):
         return False
     if speech_ms >= BRIEF_MS:
         return True
-    if _STOPS & set(words):
+    if asked or _STOPS & set(words):
         return confidence >= DOUBTFUL
-    return confidence >= WELL_HEARD and grasp is not Grasp.NOTHING
+    return confidence >= WELL_HEARD and (asks or grasp is not Grasp.NOTHING)
+
+
+def _asks(text: str, words: Sequence[str]) -> bool:
+    """Say whether words are a question; a single one ("Really?") is none."""
+    rest = [each for each in words if each not in _OPENERS]
+    asking = text.rstrip().endswith("?") or bool(rest) and rest[0] in QUESTION_STARTS
+    return len(rest) >= 2 and asking
 
 
 def _reacts(words: Sequence[str], backchannels: Sequence[str]) -> bool:

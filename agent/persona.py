@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from agent.endpointing import Expectation, TurnTiming, expected_answer, resolve_timing
+from agent.endpointing import Expectation, TurnTiming, expected_answer, is_question, resolve_timing
 from agent.engines.base import ChatMessage, LanguageModel
 from agent.fast_lane import FastLane
 from agent.guard import shorten
@@ -75,6 +75,10 @@ class Persona:
         """Return what a sentence of this persona asks the caller for."""
         asks = self._asks.get(said)
         return expected_answer(said) if asks is None else Expectation(asks)
+
+    def asks(self, said: str) -> bool:
+        """Say whether a sentence of this persona asks the caller for anything."""
+        return said in self._asks or is_question(said)
 
     def spoken(self, fact: str) -> str:
         """Return a reviewed text as it is said: no longer than an answer may be."""

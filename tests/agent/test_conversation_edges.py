@@ -115,6 +115,23 @@ def test_an_answer_into_the_end_of_a_question_is_an_answer(answer: str) -> None:
     assert phone.turns(Speaker.AGENT)[-1].text == "Then please charge it."
 
 
+@pytest.mark.parametrize("answer", ["Forty two.", "Peter.", "Monday."])
+def test_an_answer_into_the_end_of_an_open_question_is_one(answer: str) -> None:
+    """Also a short one that no fact is about: it is what was asked for."""
+
+    async def script(phone: Phone) -> None:
+        # the greeting is 2.2 s long; the answer comes 0.5 s before its end
+        await phone.until(lambda: len(phone.media.packets) >= 3 * len(greeting) - 25)
+        await phone.say(answer, 400)
+        await phone.wait(4_000)
+
+    greeting = "Hello. What is your order and name?"
+    persona = replace(PERSONA, greeting=greeting)
+    phone = hold_call(script, persona, after_greeting=False)
+    assert [each.text for each in phone.turns(Speaker.CALLER)] == [answer]
+    assert phone.turns(Speaker.AGENT)[0].interrupted
+
+
 def test_an_okay_at_the_beginning_of_that_sentence_is_none() -> None:
     """Before the question was heard nothing is answered: the agent goes on."""
 

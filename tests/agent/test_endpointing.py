@@ -10,6 +10,7 @@ from agent.endpointing import (
     completion_score,
     expected_answer,
     is_fragment,
+    is_question,
     judge_words,
     required_silence_ms,
     resolve_timing,
@@ -152,6 +153,21 @@ def test_what_was_asked_decides_the_patience() -> None:
 def test_the_agents_words_say_what_is_expected(said: str, expectation: Expectation) -> None:
     """The last question decides, and a hint may follow it."""
     assert expected_answer(said) is expectation
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [
+        ("Hello. What is your name?", True),
+        ("What is your serial number? It is on the back.", True),
+        ("Please spell your name.", True),
+        ("The warranty is two years.", False),
+        ("", False),
+    ],
+)
+def test_the_agents_words_say_whether_it_asks(said: str, asks: bool) -> None:
+    """Any question or request does, whatever kind of answer it wants."""
+    assert is_question(said) is asks
 
 
 def test_a_personas_own_value_beats_its_preset() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agent.endpointing import PRESETS, Grasp
-from agent.heed import is_heeded
+from agent.heed import is_doubtful, is_heeded
 from agent.interruption import (
     Action,
     AgentSilent,
@@ -15,6 +15,7 @@ from agent.interruption import (
     Tick,
     WordsHeard,
 )
+from media.config.model import TurnConfig
 
 pytestmark = pytest.mark.unit
 MS = 1_000_000
@@ -81,6 +82,59 @@ def test_what_brief_words_are_worth(
 ) -> None:
     """Brief words stop the agent when they were well heard and ask for something."""
     assert is_heeded(words, speech_ms, confidence, grasp) is heeded
+
+
+BACKCHANNELS = TurnConfig().backchannels
+
+
+@pytest.mark.parametrize(
+    ("words", "speech_ms", "heeded"),
+    [
+        ("Is that right?", 1_100, True),
+        ("Is it okay?", 900, True),
+        ("So is that true?", 1_100, True),
+        ("Are you sure?", 650, True),
+        ("Is this okay then", 900, True),
+        ("Well, is that correct?", 900, True),
+        ("Oh, that is good.", 1_200, False),
+        ("That's right, yes.", 1_000, False),
+        ("Really?", 500, False),
+        ("Louder.", 400, True),
+        ("I can't hear you.", 650, True),
+        ("Slower, please.", 600, True),
+        ("A lemon.", 600, False),
+    ],
+)
+def test_a_question_is_no_reaction(words: str, speech_ms: int, heeded: bool) -> None:
+    """Nor are words about how the agent is heard; what only agrees is one, however long it is."""
+    assert is_heeded(words, speech_ms, 0.9, Grasp.NOTHING, BACKCHANNELS) is heeded
+
+
+@pytest.mark.parametrize("words", ["Forty two.", "Peter.", "Battery.", "Four seven."])
+def test_what_the_agent_has_all_but_asked_is_answered(words: str) -> None:
+    """Into the end of a question brief words are heeded unless they may be none."""
+    assert is_heeded(words, 400, 0.55, Grasp.NOTHING, BACKCHANNELS, asked=True)
+    assert not is_heeded(words, 400, 0.55, Grasp.NOTHING, BACKCHANNELS)
+    assert not is_heeded(words, 400, 0.3, Grasp.NOTHING, BACKCHANNELS, asked=True)
+    assert not is_heeded("That's good.", 400, 0.9, Grasp.NOTHING, BACKCHANNELS, asked=True)
+
+
+@pytest.mark.parametrize("words", ["Stopp!", "Nein.", "Warte."])
+def test_words_of_other_languages_all_count(words: str) -> None:
+    """English lists say nothing about them."""
+    assert is_heeded(words, 300, 0.5, Grasp.NOTHING, BACKCHANNELS, language="de-AT")
+    assert not is_heeded(words, 300, 0.5, Grasp.NOTHING, BACKCHANNELS, language="en-GB")
+
+
+@pytest.mark.parametrize(
+    ("speech_ms", "confidence", "doubtful"),
+    [(300, 0.3, True), (699, 0.44, True), (700, 0.3, False), (300, 0.45, False)],
+)
+def test_only_brief_and_badly_heard_words_may_be_none(
+    speech_ms: int, confidence: float, doubtful: bool
+) -> None:
+    """Long ones are speech, and well heard ones are words."""
+    assert is_doubtful(speech_ms, confidence) is doubtful
 
 
 def test_slow_words_do_not_keep_the_agent_silent() -> None:
