@@ -24,7 +24,7 @@ from agent.hearing import Hearing
 from agent.heed import is_doubtful
 from agent.history import History
 from agent.interruption import AgentSilent
-from agent.last_words import last_words
+from agent.last_words import last_words, turn_so_far
 from agent.patience import Patience
 from agent.persona import Persona
 from agent.playback import Clip, ClipState
@@ -38,6 +38,8 @@ from media.messages import CallId, HangupRequested, Speaker
 from media.wire import AudioFrame
 
 MS = 1_000_000
+UNHEEDED = "unheeded"
+"""Source of a caller's turn that did not stop the agent; the model is not told of it."""
 CUT_OFF_MS = 1_000
 """Speech so soon after the end-of-turn decision means that the decision was wrong."""
 
@@ -99,7 +101,16 @@ class Exchanges:
             answering, speaking, self.history, tellings, spawn, self._answer_grew, clock
         )
         self.floor = Floor(
-            persona, listening, speaking, delivery, tellings, spawn, self._yielded, on_change, clock
+            persona,
+            listening,
+            speaking,
+            delivery,
+            tellings,
+            spawn,
+            self._yielded,
+            on_change,
+            self._note_unheeded,
+            clock,
         )
         self.unasked = Unasked(
             persona, speaking, tellings, self.patience, delivery, self.discard, self._hang_up
@@ -242,6 +253,11 @@ class Exchanges:
             self._cut_offs += 1
         if self.delivery.due:
             self.discard()
+
+    def _note_unheeded(self, text: str) -> None:
+        """Write down what was said into the agent's words and let it go on all the same."""
+        now_ns = self._clock()
+        self._book.caller(Exchange(turn_so_far(self._listening, text, now_ns), now_ns), UNHEEDED)
 
     # ------------------------------------------------------------ what the agent said
 

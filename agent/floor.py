@@ -9,7 +9,7 @@ from typing import Any
 from agent.delivery import Delivery
 from agent.endpointing import Expectation, resolve_timing
 from agent.exchange import Telling
-from agent.interruption import Action, Event, Interruption
+from agent.interruption import Action, Event, Interruption, WordsHeard
 from agent.listening import Listening
 from agent.persona import Persona
 from agent.speaking import Speaking
@@ -34,6 +34,8 @@ class Floor:
         spawn: starts a task of this call.
         on_yield: called with the arrival of the first packet of the speech that has the floor now.
         on_cleared: called when the playback is empty.
+        on_unheeded: called with words that did not stop the agent and are more than a backchannel,
+            while the turn that they are is not forgotten yet.
         clock: monotonic nanoseconds.
     """
 
@@ -47,6 +49,7 @@ class Floor:
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         on_yield: Callable[[int], None],
         on_cleared: Callable[[], None],
+        on_unheeded: Callable[[str], None],
         clock: Callable[[], int],
     ) -> None:
         self.turn = persona.config.turn
@@ -59,6 +62,7 @@ class Floor:
         self._spawn = spawn
         self._on_yield = on_yield
         self._on_cleared = on_cleared
+        self._on_unheeded = on_unheeded
         self._clock = clock
         self._yielding = False
 
@@ -133,9 +137,14 @@ class Floor:
                     self._spawn(self._speaking.resume(self._clock()))
                     self._delivery.go_on()
                 case Action.DISMISS:
-                    self._listening.turns.abandon()
+                    self._dismiss(event.text if isinstance(event, WordsHeard) else "")
                 case Action.YIELD:
                     self.give_up(self._core.onset_ns)
+
+    def _dismiss(self, text: str) -> None:
+        if text and not self.is_backchannel(text):
+            self._on_unheeded(text)
+        self._listening.turns.abandon()
 
     def give_up(self, onset_ns: int) -> None:
         """Fall silent for good: the caller speaks since then."""

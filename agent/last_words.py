@@ -1,4 +1,4 @@
-"""Write down what a caller was saying when the call ended."""
+"""Write down what a caller was saying when nobody waits for the end of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ async def last_words(
     if not text:
         return None
     now_ns = clock()
+    return Exchange(turn_so_far(listening, text, now_ns), now_ns, wasted_ms=wasted_ms)
+
+
+def turn_so_far(listening: Listening, text: str, now_ns: int) -> TurnEnded:
+    """Return the caller's turn as it ends when it is not waited for any longer."""
+    turns = listening.turns
     last = listening.audible.last_audible_ns(now_ns) or now_ns
-    ended = TurnEnded(text, turns.onset_ns, last, now_ns, 0, turns.speech_ms, 0)
-    return Exchange(ended, now_ns, wasted_ms=wasted_ms)
+    return TurnEnded(text, turns.onset_ns, last, now_ns, 0, turns.speech_ms, 0)

@@ -147,6 +147,32 @@ def test_an_okay_at_the_beginning_of_that_sentence_is_none() -> None:
     assert not phone.turns(Speaker.AGENT)[-1].interrupted
 
 
+@pytest.mark.parametrize(
+    ("words", "noted"),
+    [("A lemon.", ["A lemon."]), ("Oh, that's good.", ["Oh, that's good."]), ("Okay.", [])],
+)
+def test_what_is_heard_and_not_heeded_is_in_the_record(words: str, noted: list[str]) -> None:
+    """The agent goes on, the model is told nothing, and the record has it; but no backchannel."""
+
+    async def script(phone: Phone) -> None:
+        await phone.say("How long does the battery last?", 1_500)
+        started = len(phone.media.packets)
+        await phone.until(lambda: len(phone.media.packets) >= started + 20)
+        await phone.say(words, 400)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    question, *others = phone.turns(Speaker.CALLER)
+    assert question.source == "speech"
+    assert [(each.text, each.source) for each in others] == [(each, "unheeded") for each in noted]
+    for each in others:
+        assert 300 <= (each.ended_ns - each.started_ns) // MS <= 500
+    assert not phone.turns(Speaker.AGENT)[-1].interrupted
+    history = phone.conversation.history
+    assert all(words not in each.text for each in history.said)
+    assert all(words not in each.text for each in history.messages())
+
+
 @pytest.mark.parametrize("hum", ["Um.", "Hmm, uh", "Mm-hm."])
 def test_nobody_is_told_that_a_hum_is_not_known(hum: str) -> None:
     """A caller who thinks aloud keeps the floor."""
