@@ -98,3 +98,22 @@ def test_two_texts_that_say_the_same_are_no_rivals() -> None:
     assert found is not None and "eight meters" in found.text
     other = Knowledge(TEXTS, [(question, "Please look into the manual.")]).find(question)
     assert len(other) == 2
+
+
+def test_topics_are_what_most_texts_are_about() -> None:
+    """As written, most frequent first, one form of each word; no small words, no amounts."""
+    knowledge = Knowledge(
+        (
+            "Your return is free within thirty days.",
+            "Returns are refunded when the return is here.",
+            "The battery lasts six months.",
+        ),
+        [("Do you sell a spare battery?", "A battery costs 29 dollars."), ("Refund?", "A battery")],
+    )
+    topics = knowledge.topics(10)
+    assert topics[:2] == ["battery", "return"]
+    assert "returns" not in topics and topics.count("return") == 1
+    assert not {"your", "within", "when", "the", "29", "thirty", "six"} & set(topics)
+    assert all(len(each) > 3 and each.isalpha() for each in topics)
+    assert knowledge.topics(1) == ["battery"]
+    assert Knowledge(()).topics(5) == []
