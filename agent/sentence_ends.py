@@ -36,17 +36,24 @@ _SWITCHING = re.compile(r"\b(?:turn|switch|log|sign|plug|put|come|keep|screw|set
 _TO_WHOM = frozenset(split_words("talk speak send listen go write belong ship deliver it them"))
 _PREPOSITIONS = frozenset(split_words("on in for with to from at about"))
 _OPENED = re.compile(
-    r"\b(?:who|whom|whos|which|what(?! (?:is|are|was|were|if|about) )"
-    # "what is it for", "what is the button for", and not "what is the range of the camera in"
-    r"|what (?:is|are|was|were)(?= (?:\w+ ){1,3}(?:for|about)$"
-    r"| (?:it|they|this|that|(?:the|my|your|this) \w+) (?:\w+ed|made|compatible|good) \w+$)"
-    r"|whats(?= (?:\w+ ){1,3}(?:for|about)$)"
-    r"|where(?= .*\b(?:from|at)$|.* (?:it|this|that|them|these) to$)"
-    r"|how (?:many|much) \w+(?= (?:do|does|did|can|could|will|would|should|are|is) )"
-    r"|how much(?= (?:do|does|did) .*\bfor$)|how (?:long|late|far)(?= .*\bfor$))\b"
-    r"(?!.* (?:if|when|because|while)\b)"
+    r"\b(?:"
+    # "which wifi does it work with", "what it is for", and not "which cameras work with"
+    r"(?:who|whom|whos|which|whats?|how (?:many|much(?! (?:is|are))) \w+)(?: \w+){0,3}?"
+    r" (?:(?:do|does|did|can|could|will|would|should|shall|may|must|have|has)(?: \w+){2,}"
+    r"|(?:(?:is|are|am|was|were) )?(?:i|we|you|it|they|he|she|this|that|these)(?: \w+)*)"
+    # "what is the button for", and not "what is the range of the camera in"
+    r"|what(?:s| is| are| was| were)(?: \w+){1,3}(?= (?:for|about)$)"
+    r"|what (?:is|are|was|were) (?:the|my|your|this) \w+ (?:\w+ed|made|compatible|good)"
+    r"|where .*\b(?:(?=from|at)|(?:it|this|that|them|these) (?=to))"
+    r"|how (?:long|late|far) .*\b(?=for))"
+    r" ?\w+$"
 )
 """What the preposition at the end belongs to."""
+_CLOSED = re.compile(
+    r"\b(?:if|when|because|while)\b|\b(?:do|does|happens?|happened|need) \w+$"
+    r"|\b(?:have|want|going|able|possible|used|trying|supposed|like) to$"
+)
+"""What leaves the end of such a question to be said: "what do I have to"."""
 _RELATIVE = re.compile(
     r"\b(?:some|any|no)?(?:body|one|thing|where|person|people|number|address)(?: else)?(?: that)? "
     r"(?:i|we|you|to) \w+"
@@ -94,4 +101,6 @@ def _leaves_nothing_open(words: Sequence[str]) -> bool:
 def _is_open(words: Sequence[str]) -> bool:
     """Say whether a preposition at the end has something before it that it belongs to."""
     said = " ".join(words)
-    return _OPENED.search(said) is not None or _RELATIVE.search(said) is not None
+    if _RELATIVE.search(said):
+        return True
+    return _OPENED.search(said) is not None and _CLOSED.search(said) is None
