@@ -288,15 +288,17 @@ class Answering:
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
-        begun, held = False, ""
+        begun, held, ending = False, "", ""
         async with closing(clauses(spoken)) as written:
             async for clause in written:
                 admitted = guard.admit(clause)
                 if admitted is None:
                     break
                 held = f"{held} {admitted or ''}".strip()
+                rest = guard.ending()
                 # what neither the model nor a fact may finish would be said as half a sentence
-                if held and not (guard.unfinished and guard.ending() is None):
+                if held and not (guard.halved and rest is None):
+                    ending = (rest or "") if guard.halved else ""
                     yield held
                     begun, held = True, ""
         answer.refused = guard.refused or answer.refused
@@ -305,7 +307,7 @@ class Answering:
         elif not begun:
             answer.source = "fact"
             yield answer.fallback
-        elif guard.breaks_off and not held and (ending := guard.ending()):
+        elif guard.refused and ending:
             yield ending
 
     async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:

@@ -17,8 +17,6 @@ from agent.words import split_words
 
 FINISHING_WORDS = 8
 """So many words above a lowered limit may finish a sentence: better than half a one."""
-TOO_LONG = "too long"
-"""The reason of a clause that was refused for its length alone."""
 SUPPORTED_SHARE = 0.7
 _MARKUP = re.compile(r"[*_#`~<>|\[\]{}]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
 _DASHES = re.compile(r"\s*--+\s*")
@@ -31,6 +29,10 @@ _NEGATIONS = frozenset(
 _DENIALS = _NEGATIONS - {"only"}
 DENIAL_REACH = 4
 """Words between a "not" and the number that it denies, itself included."""
+_LEADING = frozenset(
+    split_words("to if when after before while because since as once although unless for in with")
+)
+"""They begin what is no sentence by itself, whatever mark ends it."""
 _CONDITIONS = frozenset(split_words("without unless except"))
 _NUMBER_WORDS = {
     word: str(value)
@@ -126,9 +128,12 @@ class Guard:
         return bool(self.said) and self.said[-1][-1:] not in ".!?,;:"
 
     @property
-    def breaks_off(self) -> bool:
-        """Whether the answer was ended in a sentence; a comma may end what is long enough."""
-        return bool(self.refused) and (self.unfinished or self.refused != TOO_LONG)
+    def halved(self) -> bool:
+        """Whether what was said so far is half a sentence; a comma may end a whole one."""
+        if self.unfinished or not self.said or self.said[-1][-1] in ".!?":
+            return self.unfinished
+        leads = split_words(self.said[-1])[0] in _LEADING
+        return leads and (len(self.said) == 1 or self.said[-2][-1] in ".!?")
 
     def ending(self) -> str | None:
         """Return what ends the sentence that was begun: empty if it is whole, None if nothing does.
@@ -156,7 +161,7 @@ class Guard:
     def _objection(self, text: str) -> str:
         limit = self.max_words + (FINISHING_WORDS if self.unfinished else 0)
         if self.said and self.words + len(text.split()) > min(limit, self.most_words):
-            return TOO_LONG
+            return "too long"
         if not self.facts:
             return "no facts"
         if not self.said and not content_stems(text) and not numbers(text):

@@ -39,6 +39,8 @@ def answer_with(said: str, question: str, persona: AgentConfig = PERSONA) -> tup
     return answer, " ".join(each.text for each in answer.pieces if each.text)
 
 
+LONG = replace(PERSONA, limits=AgentLimits(max_words=200))
+
 BATTERY = "For how long will a battery of yours really last me?"
 CAMERA = "Do I pay for motion alerts and the live view of your camera?"
 RETURN = "May my husband return it in the original box?"
@@ -59,6 +61,19 @@ def test_half_a_sentence_is_never_an_answer(question: str, model: str, heard: st
     assert answer.refused
 
 
+@pytest.mark.parametrize(
+    ("model", "heard"),
+    [
+        ("To use the battery, buy a rocket.", PERSONA.knowledge[0]),
+        ("The battery lasts six months, like a rocket engine.", "The battery lasts six months,"),
+        ("In cold weather, for six months.", "In cold weather, for six months."),
+    ],
+)
+def test_what_leads_up_to_a_sentence_is_none(model: str, heard: str) -> None:
+    """A comma may end a sentence that is whole, and never its beginning."""
+    assert answer_with(model, BATTERY)[1].startswith(heard)
+
+
 def test_what_a_fact_can_end_is_heard_at_once() -> None:
     """Its first words need not wait for the model's next ones, which may be refused."""
     answer, _ = answer_with("The battery lasts about six months with solar panels.", BATTERY)
@@ -67,6 +82,14 @@ def test_what_a_fact_can_end_is_heard_at_once() -> None:
         "on one charge, less in cold weather.",
     ]
     assert answer.source == "model"
+
+
+def test_what_was_begun_is_ended_although_something_else_was_held_back() -> None:
+    """The end is the one of what was heard, not of what was never said."""
+    said = "The battery lasts about six months " + "and less and less in weather " * 6
+    answer, text = answer_with(f"{said}and with a rocket engine of a moon.", BATTERY, LONG)
+    assert answer.refused
+    assert text == PERSONA.knowledge[0]
 
 
 def test_what_was_held_back_is_said_with_what_follows() -> None:
