@@ -58,10 +58,13 @@ class Referral:
         """Take a response or NOTIFY."""
         if not news.final:
             self._reports += 1
-            self.deadline_ns = self._sent_ns + self._rules.refer_ms * MS
+            if not self.caller_left:
+                self.deadline_ns = self._sent_ns + self._rules.refer_ms * MS
             return Verdict.OPEN
         if news.sip_status < 300:
             return Verdict.TAKEN_OVER
+        if self.caller_left:
+            return Verdict.CALLER_LEFT  # nobody is left to join the person with
         if not self._rules.blind:
             return Verdict.JOIN_INSTEAD
         return Verdict.DIAL_INSTEAD if self.is_refused(news) else Verdict.LOST
