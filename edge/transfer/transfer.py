@@ -166,6 +166,8 @@ class Transfer:
         attempt = self.attempts.get(event.member)
         if attempt is None:
             return []
+        if self.chosen not in (None, event.member):
+            return self._lose(attempt, outcome_of(attempt, event.sip_status), event.sip_status)
         joining = self.state in (TransferState.JOINING, TransferState.CONNECTED)
         if event.member == self.chosen and joining and attempt.unproven(self._now_ns):
             self.state, self._parting_status = TransferState.PARTING, event.sip_status
@@ -184,16 +186,19 @@ class Transfer:
         """End an attempt without a connection; the floor names the next phone."""
         ended = attempt.end(outcome, sip_status, self._now_ns)
         del self.attempts[attempt.member]
-        if self.chosen == attempt.member:
-            self.chosen = None
-        self._referral = None
-        resume = [e.PlayMusic()] if self.state in _CONNECTING else []
-        ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
-        self.state = TransferState.RINGING if ringing else TransferState.WAITING
+        resume = self._look_further() if self.chosen in (None, attempt.member) else []
         result = OFFER_RESULTS.get(outcome, floor.OfferResult.FAILED)
         told = e.TellFloor(floor.OfferEnded(self.ticket, attempt.member, result))
         released = [e.ReleasePhone(attempt.member)] if release else []
         return [*released, ended, *resume, told]
+
+    def _look_further(self) -> list[TransferAction]:
+        """Wait for another phone; the end of one that was not chosen must not lead here."""
+        resume: list[TransferAction] = [e.PlayMusic()] if self.state in _CONNECTING else []
+        self.chosen = self._referral = None
+        ringing = any(a.state is not AttemptState.OVER for a in self.attempts.values())
+        self.state = TransferState.RINGING if ringing else TransferState.WAITING
+        return resume
 
     # ------------------------------------------------------------ connecting
 
@@ -287,7 +292,7 @@ class Transfer:
         """Let media join the legs: the person is still on the line."""
         if referral.phone_left:
             return self._lose(attempt, Outcome.FAILED, 200)
-        self._caller_left, self._referral = referral.caller_left, None
+        self._referral = None
         self.state = TransferState.JOINING
         return [e.JoinLegs(attempt.member)]
 

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -187,6 +188,56 @@ def test_two_phones_answer_at_once() -> None:
     assert p.outcomes() == {"bob": Outcome.CONNECTED}
 
 
+def picked_up(others: tuple[str, ...] = ("bob",)) -> Play:
+    """Several phones ring, ann's is picked up, and media is about to join the legs."""
+    p = Play(accept=e.Accept.PICK_UP)
+    p.at(0, *(e.RingWanted(each, 20_000) for each in ("ann", *others)))
+    p.at(2_000, e.PhoneAnswered("ann"))
+    return p
+
+
+LATE = (
+    e.PhoneGone("bob", 486),
+    e.RingUnwanted("bob", True),
+    e.PhoneAnswered("cid"),
+    e.RingUnwanted("cid", True),
+    e.LegsJoined(),
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(LATE)))
+def test_other_phones_do_not_part_who_was_picked_up(order: tuple[e.TransferEvent, ...]) -> None:
+    """However their last words fall around the join, caller and person are connected."""
+    p = picked_up(("bob", "cid"))
+    p.at(2_010, *order)
+    assert p.transfer.state is TransferState.CONNECTED
+    assert p.transfer.chosen == "ann"
+    assert e.TellFloor(q.OfferAccepted("t", "ann")) in p.actions
+    assert e.PlayMusic() not in p.actions[1:]
+    p.at(60_000, e.CallerGone())
+    assert p.outcomes()["ann"] is Outcome.CONNECTED
+
+
+@pytest.mark.parametrize("status", [200, 408, 486, 500, 603])
+def test_another_phone_ends_while_they_talk(status: int) -> None:
+    """The end of a phone that was not picked up is not the end of the talk."""
+    p = picked_up()
+    p.at(2_010, e.LegsJoined())
+    actions = p.at(2_020, e.PhoneGone("bob", status))
+    assert [type(each) for each in actions] == [e.AttemptEnded, e.TellFloor]
+    assert p.transfer.state is TransferState.CONNECTED
+
+
+def test_another_phone_ends_while_referring() -> None:
+    """The carrier is still the one who is asked."""
+    p = Play(accept=e.Accept.PICK_UP, connect=e.Connect.REFER)
+    p.at(0, e.RingWanted("ann", 20_000), e.RingWanted("bob", 20_000), e.PhoneAnswered("ann"))
+    p.at(10, e.PhoneGone("bob", 486))
+    assert p.transfer.state is TransferState.REFERRING
+    p.at(900, e.ReferNews(200, True))
+    assert p.outcomes() == {"bob": Outcome.BUSY, "ann": Outcome.CONNECTED}
+
+
 def test_an_answer_that_crosses_the_cancel() -> None:
     """A phone that answers after its offer was taken back is released, not left alone."""
     p = Play()
@@ -337,6 +388,17 @@ def test_the_caller_hangs_up_while_referring() -> None:
     assert p.transfer.next_deadline_ns() == 3_500 * MS
     assert p.at(3_500, e.TimePassed())[0] == e.ReleasePhone("ann")
     assert p.outcomes() == {"ann": Outcome.CALLER_LEFT}
+
+
+def test_the_caller_is_gone_when_the_carrier_says_no() -> None:
+    """Nobody is left to join the person with: the phone is released and the transfer is over."""
+    p = refer()
+    p.at(2_100, e.ReferNews(202, False), e.CallerGone())
+    actions = p.at(2_200, e.ReferNews(486, True))
+    assert actions[0] == e.ReleasePhone("ann")
+    assert actions[-1] == e.TellFloor(q.CallerLeft("t"))
+    assert p.outcomes() == {"ann": Outcome.CALLER_LEFT}
+    assert p.transfer.state is TransferState.OVER
 
 
 @pytest.mark.parametrize("status", [403, 405, 420, 501, 603])
