@@ -11,6 +11,7 @@ from edge.dialplan.number_index import NumberIndex
 from edge.dialplan.rule import Rule
 from media.config.model import Config
 from media.config.pattern import ALPHABET, DIGITS, Word
+from media.config.queues import QueueConfig
 from media.config.routing import ActionConfig
 
 _PLACE_HOLDER = re.compile(r"\{([^{}]*)\}")
@@ -42,12 +43,7 @@ def find_loops(
     graph = [
         list(steps.of(path, rule.config, rule)) for rule, path in zip(rules, paths, strict=True)
     ]
-    graph += [
-        list(steps.of(f"queues.{name}.on_failure", queue.on_failure, None))
-        if queue.on_failure is not None
-        else []
-        for name, queue in config.queues.items()
-    ]
+    graph += [list(steps.of_queue(name, queue)) for name, queue in config.queues.items()]
     yield from _circles(graph, labels)
 
 
@@ -61,6 +57,18 @@ class _Steps:
         catch_all = next((at for at, each in enumerate(rules) if not each.conditions()), len(rules))
         self._before = (1 << min(catch_all + 1, len(rules))) - 1
         """Nothing gets past a rule that takes every call."""
+
+    def of_queue(self, name: str, queue: QueueConfig) -> Iterator[_Step]:
+        """Yield the steps of a queue that could not serve its caller.
+
+        A ``number`` of ``on_nobody`` goes out over the caller's trunk and is not asked of the plan.
+        """
+        for field, text in (("on_nobody", queue.on_nobody), ("on_no_answer", queue.on_no_answer)):
+            kind, _, other = (text or "").partition(" ")
+            if kind == "queue" and other.strip() in self._queues:
+                yield _Step(f"queues.{name}.{field}", self._queues[other.strip()])
+        if queue.on_failure is not None:
+            yield from self.of(f"queues.{name}.on_failure", queue.on_failure, None)
 
     def of(self, path: str, action: ActionConfig, rule: Rule | None) -> Iterator[_Step]:
         """Yield the steps of an action and of what follows its failures."""

@@ -35,6 +35,15 @@ def analysed(rules: str) -> Analysis:
     return analyse(loaded.config, loaded.reading)
 
 
+def falling_back(first: str, second: str) -> Analysis:
+    """Analyse a plan whose only rule leads to queue q, on line 3; queue r is on line 4."""
+    agent, *_ = HEAD.splitlines()[1:]
+    text = f"agents:\n{agent}\nqueues: {{q: {{{first}}},\n  r: {{{second}}}}}\n"
+    loaded = parse_config(f"{text}dialplan:\n  - queue: q\n".encode(), Path("c.yaml"))
+    assert loaded.config is not None, [str(each) for each in loaded.reading.problems]
+    return analyse(loaded.config, loaded.reading)
+
+
 @pytest.mark.parametrize("path", WRONG, ids=lambda each: each.stem)
 def test_check_finds_every_expected_problem(path: Path) -> None:
     """The whole check finds every fault of the wrong files, those of the plan included."""
@@ -147,6 +156,28 @@ def test_loops_are_errors_with_their_way(rules: str, way: str) -> None:
 def test_chains_that_end_are_no_loops(rules: str) -> None:
     """A chain that ends at an agent, a trunk or a queue is fine."""
     assert analysed(rules).errors == []
+
+
+@pytest.mark.parametrize(
+    ("field", "back"),
+    [
+        ("on_nobody", "on_nobody: queue q"),
+        ("on_no_answer", "on_no_answer: queue q"),
+        ("on_nobody", "on_failure: {queue: q}"),
+        ("on_no_answer", "on_nobody: queue q"),
+    ],
+)
+def test_queues_that_fall_back_on_each_other_are_a_loop(field: str, back: str) -> None:
+    """Every key that leads from queue to queue counts, at the line that closes the circle."""
+    (error,) = falling_back(f"{field}: queue r", back).errors
+    assert error.message == 'can go round in circles: queue "q" -> queue "r" -> queue "q"'
+    assert error.line == 4
+
+
+@pytest.mark.parametrize("back", ["agent", "voicemail", "end", "number 7"])
+def test_fallbacks_that_leave_the_queues_are_no_loop(back: str) -> None:
+    """A number of ``on_nobody`` goes out over the caller's trunk, whatever the plan says of it."""
+    assert falling_back("on_nobody: queue r", f"on_nobody: {back}").errors == []
 
 
 def test_load_plan_refuses_what_the_analysis_refuses(tmp_path: Path) -> None:

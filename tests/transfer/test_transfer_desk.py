@@ -77,7 +77,7 @@ async def switchboard(
                 "ring_timeout_s": 20,
             },
             "then_bob": {**QUICK, **ann, "on_no_answer": "queue bob", "on_nobody": "queue bob"},
-            "bob": {**QUICK, **bob, "on_no_answer": "queue then_bob"},
+            "bob": {**QUICK, **bob},
             "number": {**QUICK, **ann, "on_no_answer": cleo},
             "mail": {**QUICK, **ann, "on_no_answer": "voicemail", "voicemail": mail},
             "callback": {**QUICK, **ann, "on_no_answer": "callback", "voicemail": mail},
@@ -211,7 +211,7 @@ async def test_waiting_callers_are_told_their_place(rig: Rig, ann: Phone) -> Non
 
 
 async def test_another_queue_takes_over(rig: Rig, ann: Phone, bob: Phone) -> None:
-    """Nobody answers here, so the caller waits there; never in a circle."""
+    """Nobody answers here, so the caller waits there, and is back with the AI after that."""
     ann.behaviour = Behaviour(486)
     caller = await rig.caller()
     caller.ask("then_bob")
