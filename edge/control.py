@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from edge.admission import RETRY_SHORT_S, Admission
+from edge.admission import RETRY_SHORT_S, Admission, reaches_agent
 from edge.call_book import CallBook
 from edge.call_events import (
     EndReason,
@@ -210,6 +210,7 @@ class Control:
             desk=new.desk,
         )
         self._admission.needs_agent = routing.needs_agent
+        self._admission.reaches_agent = reaches_agent(new)
         self._front.reload(routing.config)
 
     # ------------------------------------------------------------ what clients see

@@ -1,7 +1,10 @@
 import pytest
 
-from edge.admission import Admission
+from edge.admission import OVERLOADED, Admission, reaches_agent
 from edge.call_events import EndReason
+from media.config.model import Config
+from media.config.queues import QueueConfig
+from media.config.routing import ActionConfig, RuleConfig
 
 pytestmark = pytest.mark.unit
 
@@ -47,10 +50,44 @@ def test_a_refusal_is_503_and_says_why() -> None:
 
 def test_a_plan_that_can_do_without_the_agent_process_is_open_without_it() -> None:
     """Where some rule plays an announcement or calls a number, only media must be up."""
-    admission = Admission(needs_agent=False)
+    admission = Admission(needs_agent=False, reaches_agent=False)
     assert admission.why_closed() == "the media process is not up"
     admission.media_up = True
     assert admission.why_closed() is None
+    assert admission.why_not(workers_ready=True, calls=0, limit=3) is None
+
+
+def test_a_plan_with_a_persona_beside_others_is_ready_when_the_agent_process_is() -> None:
+    """Calls of the other rules are taken before, but a call to the persona would get 503."""
+    admission = Admission(needs_agent=False)
+    admission.media_up = True
+    assert admission.why_closed() is None
+    assert admission.why_not(workers_ready=True, calls=0, limit=3) == (
+        "the agent process is not up"
+    )
+    admission.agent_up = admission.agent_ready = True
+    assert admission.why_not(workers_ready=True, calls=0, limit=3) is None
+    admission.agent_refusing = True
+    assert admission.why_not(workers_ready=True, calls=0, limit=3) == OVERLOADED
+
+
+DESK = ActionConfig(agent="desk")
+
+
+@pytest.mark.parametrize(
+    ("rules", "queues", "reached"),
+    [
+        ((RuleConfig(queue="q"), RuleConfig(agent="desk")), {}, True),
+        ((RuleConfig(number="7", trunk="t", on_failure=DESK),), {}, True),
+        ((RuleConfig(queue="q"),), {"q": QueueConfig(on_failure=DESK)}, True),
+        ((RuleConfig(queue="q"), RuleConfig(reject=404)), {"q": QueueConfig()}, False),
+    ],
+)
+def test_which_plans_reach_a_persona(
+    rules: tuple[RuleConfig, ...], queues: dict[str, QueueConfig], reached: bool
+) -> None:
+    """A rule, its substitute and what a queue falls back on count."""
+    assert reaches_agent(Config(agents={}, dialplan=rules, queues=queues)) is reached
 
 
 def test_too_much_load_refuses_new_calls_as_full() -> None:

@@ -56,7 +56,7 @@ def line(pool: Pool, admission: Admission, told: Config) -> FrontLine:
 
 def opened() -> Admission:
     """Return an admission that takes calls."""
-    admission = Admission(needs_agent=False)
+    admission = Admission(needs_agent=False, reaches_agent=False)
     admission.media_up = True
     return admission
 
