@@ -4,7 +4,7 @@ cordboard queue show                 a wallboard that refreshes; Ctrl-C ends it
 cordboard queue show --once          the same, once
 cordboard queue join ann             on duty (leave: off duty)
 cordboard queue pause ann            no calls for a while (unpause: calls again)
-cordboard queue wrap-up ann 30       30 more seconds after a call; 0 ends it
+cordboard queue wrap-up ann 30       30 more seconds after the call, or after the next; 0 ends it
 cordboard queue consult CALL [bob]   a second person for who talks in a call; the caller waits
 cordboard queue three-way CALL [bob] the same, all three hear each other
 cordboard queue complete CALL        the first person leaves the two alone
@@ -23,11 +23,12 @@ import sys
 import time
 
 from edge.commands.options import add_config_argument, chosen_config
-from edge.commands.wallboard import Line, board, headline, screen, wallboard
+from edge.commands.wallboard import Line, board, headline, person_now, screen, wallboard
 from edge.queues.messages import (
     ChangeDuty,
     ChangeTalk,
     Duty,
+    PersonView,
     QueueStatus,
     QueueStatusRequest,
     TalkChange,
@@ -41,6 +42,12 @@ HELP = "show the queues, change who is on duty and who takes part in a talk"
 REFRESH_S = 1.0
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
 """To the other screen of the terminal, without a cursor."""
+_TALKS = {
+    TalkChange.CONSULT: "a second person is looked for, the caller waits",
+    TalkChange.THREE_WAY: "a second person joins as soon as they answer",
+    TalkChange.COMPLETE: "the first person leaves, caller and second person go on",
+    TalkChange.CANCEL: "the second person is released",
+}
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 
 
@@ -68,7 +75,13 @@ def run(args: argparse.Namespace) -> int:
             wanted = "a call" if args.what in set(TalkChange) else "a person, and whole seconds"
             print(f"cordboard queue {args.what}: name {wanted}", file=sys.stderr)
             return 2
-        asyncio.run(_ask(address, change))
+        now = asyncio.run(_ask(address, change))
+        if args.json:
+            print(json.dumps(dataclasses.asdict(now), ensure_ascii=False))
+        elif isinstance(now, PersonView):
+            print(person_now(now))
+        else:
+            print(f"{args.who}: {_TALKS[TalkChange(args.what)]}")
         return 0
     if args.json or args.once or not sys.stdout.isatty():
         status = asyncio.run(_ask(address, QueueStatusRequest()))

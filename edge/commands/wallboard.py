@@ -9,6 +9,8 @@ from edge.queues.messages import PersonView, QueueStatus, QueueView, WaitingView
 _SGR = {"": "", "title": "\x1b[1m", "alarm": "\x1b[1;31m", "faint": "\x1b[2m"}
 _PLAIN = "\x1b[0m"
 _SHOWN = {"off_duty": "off duty", "wrap_up": "wrap-up"}
+_NOW = {"off_duty": "off duty", "wrap_up": "in wrap-up", "ringing": "being rung"}
+_WHICH = {"busy": "present"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,18 @@ def _waiting(each: WaitingView, width: int, level_s: float) -> Line:
     more = f"  ringing {', '.join(each.ringing)}" if each.ringing else more
     text = f"  {each.position:>3}. {each.caller:<{width}}  {span(each.waited_s):>5}{more}"
     return Line(f"{text}  {each.call_id}", "alarm" if each.waited_s > level_s else "")
+
+
+def person_now(each: PersonView) -> str:
+    """Return a sentence about what a person does now and what follows."""
+    text = f"{each.name} is {_NOW.get(each.state, each.state)}"
+    if each.left_s is not None:
+        text += f", {each.left_s} s left"
+    if each.after:
+        text += f"; {_NOW.get(each.after, each.after)} after that"
+    if each.wrap_up_s is not None:
+        text += f"; {each.wrap_up_s} s of wrap-up after the {_WHICH.get(each.state, 'next')} call"
+    return text
 
 
 def _people(people: tuple[PersonView, ...]) -> list[Line]:

@@ -17,11 +17,11 @@ from edge.hours import Hours
 from edge.queues import events as e
 from edge.queues.messages import ChangeDuty
 from edge.queues.rules import build_floor, change_floor
-from edge.queues.view import duty_event, view
+from edge.queues.view import duty_event, person_view, view
 from edge.transfer.events import QueueGaveUp, RingUnwanted, RingWanted, TransferEvent
 from media import RemoteError
 from media.config.model import Config
-from media.messages import Done, Message
+from media.messages import Message
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class QueueDesk:
                 known = ", ".join(self.floor.members) or "nobody"
                 raise RemoteError(f'no person "{message.person}"; known: {known}', sip_status=404)
             self.change(message)
-            return Done()
+            return person_view(self.floor, self._config, message.person, time.monotonic_ns())
         is_open = {name: self.is_open(name) for name in self._config.queues}
         callers = {ticket: each.caller for ticket, each in self._holders.items()}
         return view(self.floor, self._config, is_open, callers, time.monotonic_ns())

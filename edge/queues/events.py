@@ -112,7 +112,10 @@ class MemberPaused:
 
 @dataclass(frozen=True, slots=True)
 class WrapUpSet:
-    """A member prolongs or ends its wrap-up; 0 ends it now."""
+    """A member prolongs or ends its wrap-up; 0 ends it now.
+
+    Of a member that neither talks nor wraps up the next talk's is set; 0 takes that back.
+    """
 
     member: str
     seconds: int

@@ -152,7 +152,7 @@ class Floor:
             case MemberPaused(member=name, paused=paused):
                 self._member(name).set_duty(self._member(name).online, paused, now_ns)
             case WrapUpSet():
-                self._set_wrap_up(self._member(event.member), event.seconds, now_ns)
+                self._member(event.member).set_wrap_up(event.seconds * SECOND_NS, now_ns)
             case DeadlinePassed():
                 pass
         return []
@@ -204,10 +204,8 @@ class Floor:
         del self.waiting[event.ticket]
         caller.offers.discard(event.member)
         self._set(member, Activity.BUSY, now_ns)
-        member.calls_taken += 1
         self.scores[caller.rules.name].add_answered(now_ns - caller.joined_ns)
-        member.queue = caller.rules.name
-        member.wrap_up_ns = caller.rules.wrap_up_ns
+        member.begin_talk(caller.rules)
         return self._release(caller, event.member, now_ns)
 
     def _pick_up(self, event: OfferPickedUp, now_ns: int) -> list[FloorAction]:
@@ -249,12 +247,6 @@ class Floor:
             member.wrap_up_until_ns = now_ns + member.wrap_up_ns
         else:
             self._free(member, now_ns)
-
-    def _set_wrap_up(self, member: Member, seconds: int, now_ns: int) -> None:
-        if member.activity is Activity.WRAP_UP:
-            member.wrap_up_until_ns = now_ns + seconds * SECOND_NS
-        elif member.activity is Activity.BUSY:
-            member.wrap_up_ns = seconds * SECOND_NS
 
     # ------------------------------------------------------------ time
 

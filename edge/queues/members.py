@@ -58,6 +58,8 @@ class Member:
     """The queue whose caller it took last."""
     wrap_up_ns: int = 0
     """How long the wrap-up of the talk under way will be."""
+    next_wrap_up_ns: int | None = None
+    """How long the wrap-up of the next talk will be; None takes the queue's."""
     wrap_up_until_ns: int = 0
     rest_until_ns: int = 0
     calls_taken: int = 0
@@ -72,6 +74,22 @@ class Member:
         """Change who may be offered callers."""
         if (online, paused) != (self.online, self.paused):
             self.online, self.paused, self.duty_ns = online, paused, now_ns
+
+    def begin_talk(self, rules: QueueRules) -> None:
+        """Take a caller of a queue."""
+        self.calls_taken += 1
+        self.queue = rules.name
+        kept, self.next_wrap_up_ns = self.next_wrap_up_ns, None
+        self.wrap_up_ns = rules.wrap_up_ns if kept is None else kept
+
+    def set_wrap_up(self, wrap_up_ns: int, now_ns: int) -> None:
+        """Change the wrap-up under way, else that of the talk under way, else of the next talk."""
+        if self.activity is Activity.WRAP_UP:
+            self.wrap_up_until_ns = now_ns + wrap_up_ns
+        elif self.activity is Activity.BUSY:
+            self.wrap_up_ns = wrap_up_ns
+        else:
+            self.next_wrap_up_ns = wrap_up_ns or None
 
     def available(self, now_ns: int) -> bool:
         """Whether a caller may be offered now."""

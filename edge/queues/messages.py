@@ -63,6 +63,10 @@ class PersonView(Message):
     queue: str = ""
     """Whose caller was taken last."""
     call_id: str = ""
+    after: str = ""
+    """``off_duty`` or ``paused`` where that follows the call or the wrap-up."""
+    wrap_up_s: int | None = None
+    """Of the talk under way, or as it was set for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,9 @@ class ChangeTalk(Message):
 
 @dataclass(frozen=True, slots=True)
 class ChangeDuty(Message):
-    """Change what a person does. Reply: Done or Failed (404)."""
+    """Change what a person does. Reply: PersonView or Failed (404)."""
 
     person: str
     duty: Duty
     seconds: int = 0
-    """Of a wrap-up; 0 ends it."""
+    """Of a wrap-up, or of the one after the next call; 0 ends it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.queues import events as e
 from edge.queues.floor import Floor
-from edge.queues.members import SECOND_NS, Member, Waiting
+from edge.queues.members import SECOND_NS, Waiting
 from edge.queues.messages import (
     ChangeDuty,
     Duty,
@@ -56,10 +56,7 @@ def view(
                 score.mean_wait_s,
             )
         )
-    people = tuple(
-        _person(each, config.people[name].phone if name in config.people else "", now_ns)
-        for name, each in floor.members.items()
-    )
+    people = tuple(person_view(floor, config, name, now_ns) for name in floor.members)
     return QueueStatus(tuple(queues), people)
 
 
@@ -85,17 +82,20 @@ def _waiting(floor: Floor, caller: Waiting, position: int, number: str, now_ns: 
     )
 
 
-def _person(member: Member, phone: str, now_ns: int) -> PersonView:
+def person_view(floor: Floor, config: Config, name: str, now_ns: int) -> PersonView:
+    """Return one person as they are now; who is on the floor no longer has no phone."""
+    member = floor.members[name]
+    phone = config.people[name].phone if name in config.people else ""
     state, left_ns, since_ns = str(member.activity), 0, member.since_ns
+    off = "off_duty" if not member.online else "paused" if member.paused else ""
+    busy = member.activity is e.Activity.BUSY
+    wrap_up_ns = member.wrap_up_ns if busy else member.next_wrap_up_ns
     if member.activity is e.Activity.WRAP_UP:
         left_ns = member.wrap_up_until_ns - now_ns
     elif member.activity is e.Activity.IDLE:
         since_ns = max(since_ns, member.duty_ns)
-        if not member.online:
-            state = "off_duty"
-        elif member.paused:
-            state = "paused"
-        elif now_ns < member.rest_until_ns:
+        state = off or state
+        if not off and now_ns < member.rest_until_ns:
             state, left_ns = "resting", member.rest_until_ns - now_ns
     return PersonView(
         member.name,
@@ -106,4 +106,6 @@ def _person(member: Member, phone: str, now_ns: int) -> PersonView:
         -(-left_ns // SECOND_NS) if left_ns > 0 else None,
         member.queue,
         (member.ticket or "").partition("/")[0],
+        off if off != state else "",
+        wrap_up_ns // SECOND_NS if wrap_up_ns is not None else None,
     )

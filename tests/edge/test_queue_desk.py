@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.wallboard import wallboard
+from edge.commands.wallboard import person_now, wallboard
 from edge.queues.desk import QueueDesk
 from edge.queues.events import OfferAccepted, TalkEnded
 from edge.queues.feature_codes import duty_of, person_of, recognise
-from edge.queues.messages import ChangeDuty, Duty, QueueStatus, QueueStatusRequest
+from edge.queues.messages import (
+    ChangeDuty,
+    Duty,
+    PersonView,
+    QueueStatus,
+    QueueStatusRequest,
+)
 from edge.transfer.events import QueueGaveUp, RingUnwanted, RingWanted, TransferEvent
 from media import RemoteError
 from media.config.model import AgentConfig, Config, RuleConfig
@@ -107,6 +113,32 @@ async def test_who_is_rung_and_who_is_told(tmp_path: Path) -> None:
     assert status.people[0].state == "wrap_up" and status.people[0].left_s == 30
     desk.tell(TalkEnded("ann"))
     assert len(holder.events) == 1
+    desk.close()
+
+
+async def test_a_change_is_answered_with_what_is_now_so(tmp_path: Path) -> None:
+    """Also where it takes effect after a call: nothing that was asked for happens unseen."""
+    desk = QueueDesk(config(), tmp_path / "people.json")
+
+    async def now(person: str, duty: Duty, seconds: int = 0) -> str:
+        answer = await desk.serve(ChangeDuty(person, duty, seconds))
+        assert isinstance(answer, PersonView)
+        return person_now(answer)
+
+    assert await now("bob", Duty.PAUSE) == "bob is paused"
+    assert await now("bob", Duty.WRAP_UP, 40) == (
+        "bob is paused; 40 s of wrap-up after the next call"
+    )
+    assert await now("bob", Duty.WRAP_UP) == "bob is paused"
+    assert await now("bob", Duty.LEAVE) == "bob is off duty"
+    desk.join("call/1", "support", Holder())
+    assert await now("ann", Duty.JOIN) == "ann is being rung"
+    desk.tell(OfferAccepted("call/1", "ann"))
+    assert await now("ann", Duty.PAUSE) == (
+        "ann is busy; paused after that; 30 s of wrap-up after the present call"
+    )
+    desk.tell(TalkEnded("ann"))
+    assert await now("ann", Duty.WRAP_UP, 9) == "ann is in wrap-up, 9 s left; paused after that"
     desk.close()
 
 

@@ -144,6 +144,25 @@ def test_wrap_up_can_be_ended_and_prolonged() -> None:
     assert f.members["m0"].activity is Activity.IDLE
 
 
+@pytest.mark.parametrize(("seconds", "length_s"), [((60,), 60), ((60, 0), 10), ((), 10)])
+def test_a_wrap_up_that_is_set_before_the_call_is_kept_for_it(
+    seconds: tuple[int, ...], length_s: int
+) -> None:
+    """Of one who is idle, pauses or is rung the next talk's is set, of no later one; 0 forgets."""
+    f = floor(count=1, wrap_up_ns=10 * S)
+    for each in seconds:
+        f.receive(WrapUpSet("m0", each), 0)
+    f.receive(CallerJoined("a", "help"), 0)
+    f.receive(OfferAccepted("a", "m0"), 0)
+    f.receive(TalkEnded("m0"), S)
+    assert f.next_deadline_ns() == (1 + length_s) * S
+    f.receive(WrapUpSet("m0", 0), 2 * S)
+    f.receive(CallerJoined("b", "help"), 3 * S)
+    f.receive(OfferAccepted("b", "m0"), 3 * S)
+    f.receive(TalkEnded("m0"), 4 * S)
+    assert f.next_deadline_ns() == 14 * S
+
+
 def test_pause_and_log_out() -> None:
     """Who pauses or logs out is not rung; who comes back is, for callers who wait."""
     f = floor(count=2)
