@@ -61,7 +61,7 @@ bench-turns: $(SETUP) $(SETUP_TESTS) $(MODELS)  ## judge turns only: backchannel
 bench-plan: $(SETUP)  ## time dial plans of ten thousand rules in many shapes
 	@$(PY) -m tests.bench.dialplan
 
-soak: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## the slow tests: 200 calls in a row, a call of 30 minutes
+soak: $(SETUP) $(SETUP_TESTS) $(MODELS) $(MODELS_TESTS)  ## the slow tests, hours: calls and transfers in a row, workers killed, fuzzing, reloads
 	@$(PYTEST) -q -m soak --durations=10
 
 lint: $(SETUP_TESTS)  ## ruff, format check and mypy

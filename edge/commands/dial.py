@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
 from edge.client_messages import CallAnsweredNews, CallEndedNews, Subscribe
 from edge.commands.options import add_config_argument, chosen_config
@@ -18,6 +17,7 @@ from edge.commands.terminal import printable
 from edge.trunks.ask import NotRunningError
 from edge.trunks.messages import CallPlaced, PlaceCall
 from media import ConfigError, RemoteError
+from media.config.read import did_you_mean
 from media.link import connect
 from media.messages import Message
 from media.paths import socket_address
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the configuration or a --var is wrong.
+        RemoteError: the service is not running, or refuses.
     """
     variables: dict[str, str] = {}
     for each in args.var:
@@ -53,12 +54,14 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError([f"--var {each}: expected KEY=VALUE"])
         variables[key] = value
     asked = PlaceCall(args.agent, args.to, args.caller, args.trunk, variables)
-    address = socket_address(chosen_config(args), "edge")
+    config = chosen_config(args)
     try:
-        return asyncio.run(_dial(address, asked, args.wait))
+        return asyncio.run(_dial(socket_address(config, "edge"), asked, args.wait))
     except RemoteError as error:
-        print(error, file=sys.stderr)
-        return 1
+        if error.sip_status != 404 or args.agent in config.agents:
+            raise
+        hint = did_you_mean(args.agent, config.agents)
+        raise RemoteError(f"{error}{hint}", error.sip_status) from error
 
 
 async def _dial(address: str, asked: PlaceCall, wait: bool) -> int:

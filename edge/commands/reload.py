@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
 from edge.commands.options import add_config_argument, config_path
 from edge.trunks.ask import ask_edge
@@ -33,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: not even the way to the service can be read from the file.
+        RemoteError: the service is not running, or the old configuration is still in force.
     """
     # the file may be wrong, and still it says where the service is
     draft = read_config(config_path(args)).draft
@@ -41,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         answer = asyncio.run(ask_edge(socket_address(draft, "edge"), ReloadConfig(), TIMEOUT_S))
     except RemoteError as error:
-        print(error, file=sys.stderr)
-        print("nothing has changed", file=sys.stderr)
-        return 1
+        raise RemoteError(f"{error}\nnothing has changed", error.sip_status) from error
     assert isinstance(answer, Reloaded)
     print("\n".join(answer.changed) or "nothing is different")
     if answer.after_restart:

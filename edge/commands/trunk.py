@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
 from edge.commands.options import add_config_argument, chosen_config
 from edge.trunks.ask import ask_edge
 from edge.trunks.messages import ProbeTrunk, TrunkProbed
 from edge.trunks.probe import report
-from media import RemoteError
 from media.config.trunks import TrunkConfig
 from media.paths import socket_address
 
@@ -50,16 +48,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the configuration is wrong.
+        RemoteError: the service is not running, or knows no such trunk.
     """
     config = chosen_config(args)
     address = socket_address(config, "edge")
-    try:
-        asked = ProbeTrunk(args.name, args.call, args.ring)
-        timeout_s = TIMEOUT_S + (args.ring if args.call else 0)
-        answer = asyncio.run(ask_edge(address, asked, timeout_s))
-    except RemoteError as error:
-        print(error, file=sys.stderr)
-        return 1
+    asked = ProbeTrunk(args.name, args.call, args.ring)
+    timeout_s = TIMEOUT_S + (args.ring if args.call else 0)
+    answer = asyncio.run(ask_edge(address, asked, timeout_s))
     assert isinstance(answer, TrunkProbed)
     print(report(answer, config.trunks.get(args.name, TrunkConfig())))
     heard = any(each.sip_status for each in answer.servers)

@@ -10,13 +10,11 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import sys
 
 from edge.commands.options import add_config_argument, chosen_config
 from edge.commands.terminal import printable_lines
 from edge.trunks.ask import ask_edge
 from edge.trunks.messages import ServerStatus, Trunks, TrunksRequest, TrunkStatus
-from media import RemoteError
 from media.paths import socket_address
 
 HELP = "say how the trunks are: calls, servers, registrations, the last error"
@@ -33,13 +31,10 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the configuration is wrong.
+        RemoteError: the service is not running.
     """
     address = socket_address(chosen_config(args), "edge")
-    try:
-        answer = asyncio.run(ask_edge(address, TrunksRequest()))
-    except RemoteError as error:
-        print(error, file=sys.stderr)
-        return 1
+    answer = asyncio.run(ask_edge(address, TrunksRequest()))
     assert isinstance(answer, Trunks)
     if args.json:
         print(json.dumps(dataclasses.asdict(answer), ensure_ascii=False))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 
 from edge.queues.messages import ChangeDuty, Duty
+from edge.ua.proxied import IDENTITY_HEADER
 from media.config.model import Config
 from media.config.queues import PersonConfig
 
-IDENTITY_HEADER = "x-cordboard-identity"
-"""Put on by the front: ``phone:NAME``."""
 LONGEST_WRAP_UP_S = 3_600
 _SIP = re.compile(r"sips?:(?:([^@;>]*)@)?(\[[^\]]+\]|[^:;>?]+)", re.IGNORECASE)
 
@@ -44,7 +43,7 @@ def person_of(from_uri: str, source: str, headers: dict[str, str], config: Confi
         headers: by lower-case name.
         config: people and their phones.
     """
-    kind, _, registered = headers.get(IDENTITY_HEADER, "").partition(":")
+    kind, _, registered = headers.get(IDENTITY_HEADER.lower(), "").partition(":")
     for name, person in config.people.items():
         if kind == "phone" and config.sip.front != "none":
             if person.phone == registered:

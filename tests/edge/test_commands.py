@@ -177,6 +177,27 @@ def test_status_of_a_service_that_does_not_run(
     assert "waiting: the service is not running" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["trunks"],
+        ["trunk", "probe", "carrier"],
+        ["reload"],
+        ["dial", "--agent", "a", "--to", "1", "--trunk", "t"],
+        ["queue", "pause", "ann"],
+    ],
+    ids=lambda each: each[0],
+)
+def test_errors_say_which_command_speaks(
+    command: list[str], config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that needs the service says so in the same words, with exit code 1."""
+    assert main([*command, "--config", config]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"cordboard {command[0]}: the service is not running"
+    assert said[1:] == (["nothing has changed"] if command[0] == "reload" else [])
+
+
 def full_status(**changes: Any) -> Status:
     values: dict[str, Any] = {
         "ready": False,

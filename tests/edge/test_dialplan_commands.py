@@ -177,6 +177,7 @@ def test_plan_diff_names_what_moves(tmp_path: Path, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out.splitlines()
     assert out[-1] == f"1 number pattern goes elsewhere with {new}"
     assert all("agent reception -> reject 486" in each for each in out[:-1])
+    assert all(" Europe/Berlin)" in each for each in out[:-1])
     assert len(out) > 1
 
 

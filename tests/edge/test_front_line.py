@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -375,6 +377,23 @@ def test_a_missing_certificate_is_said_before_anything_starts(
     more = "front: {tls_certificate: /nowhere/c.pem, tls_key: /nowhere/k.pem}\n"
     with pytest.raises(FrontError, match=r"front.tls_certificate: /nowhere/c.pem"):
         find_kamailio(config(more))
+
+
+def test_a_front_that_cannot_start_says_so_in_the_log(tmp_path: Path) -> None:
+    """Like the other processes: one whole line of JSON."""
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        f"home: {tmp_path}\nagents: {{a: {{greeting: Hello, instructions: Help.}}}}\n"
+        "dialplan: [{agent: a}]\nlog: {format: json}\n"
+        "sip: {address: 127.0.0.1, front: kamailio}\nlimits: {calls: 2}\n"
+        "front: {tls_certificate: /nowhere/c.pem, tls_key: /nowhere/k.pem}\n"
+    )
+    command = [sys.executable, "-m", "edge.front", "--config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    (event,) = map(json.loads, done.stderr.splitlines())
+    assert (event["event"], event["role"]) == ("process_failed", "edge.front")
+    assert "/nowhere/c.pem" in event["reason"]
 
 
 def test_what_kamailio_refuses_is_said_in_its_words(tmp_path: Path) -> None:

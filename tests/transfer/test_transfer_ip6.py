@@ -1,7 +1,6 @@
 """Desk phones that registered over IPv6: rung as members of a queue, beside phones over IPv4."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest_asyncio
 
 from edge.trunks.messages import CallPlaced, PlaceCall
 from tests.edge.trunks.carrier import Carrier
+from tests.harness.call_records import rows_of
 from tests.harness.service import free_port
 from tests.transfer.baresip import Baresip, check_heard
 from tests.transfer.conftest import QUICK
@@ -159,10 +159,5 @@ async def test_a_persona_calls_over_a_trunk_of_ip6(rig: Rig, far_end: Carrier) -
     assert f"c=IN IP6 {SIX}" in far_end.seen("INVITE")[0].body
     far_end.hang_up()
     await rig.level()
-    database = sqlite3.connect(f"file:{rig.folder / 'calls.db'}?mode=ro", uri=True, timeout=5)
-    try:
-        query = "SELECT packets_received FROM calls WHERE call_id = ?"
-        await until(lambda: (database.execute(query, (placed.call_id,)).fetchone() or [0])[0])
-        assert database.execute(query, (placed.call_id,)).fetchone()[0] > 10
-    finally:
-        database.close()
+    query = "SELECT packets_received FROM calls WHERE call_id = ? AND packets_received > 10"
+    await until(lambda: rows_of(rig.folder / "calls.db", query, placed.call_id), 5, rig.log)

@@ -99,6 +99,7 @@ def test_the_second_server_is_dialled_when_the_first_cannot(
             "KEY",
         ),
         (("--agent", "desk", "--to", "a b<c>", "--trunk", "carrier"), "is no number"),
+        (("--agent", "dsk", "--to", "1", "--trunk", "carrier"), 'did you mean "desk"?'),
     ],
 )
 def test_what_cannot_be_dialled(
@@ -108,6 +109,7 @@ def test_what_cannot_be_dialled(
     done = exchange.command("dial", *arguments)
     assert done.returncode == 1
     assert said in done.stderr
+    assert done.stderr.startswith("cordboard dial: ")
     assert carrier.seen("INVITE") == []
 
 
