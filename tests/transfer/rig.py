@@ -24,7 +24,7 @@ from tests.harness.waiting import until
 from tests.harness.wav import save_wav
 from tests.transfer.agent import ToneAgent
 from tests.transfer.phone import Dialog, Phone
-from tests.transfer.rtp import samples_of
+from tests.transfer.rtp import MS, samples_of
 
 SIP_PORTS = (29_000, 29_079)
 RTP_PORTS = (29_400, 29_699)
@@ -268,6 +268,20 @@ class Caller:
             timeout_s,
             lambda: f"heard {recent()}, not {name}\n{self.rig.log()}",
         )
+
+    def two_way_ms(self, phone: Phone, pressed_ns: int) -> list[float]:
+        """Return how long after the accept key was let go each heard the other.
+
+        Args:
+            phone: of the person.
+            pressed_ns: when the key was pressed.
+        """
+        start_ns = max(pressed_ns, phone.last.rtp.released_ns)
+        caller, person = self.dialog, phone.last
+        ways = caller.first_heard(phone.tone, pressed_ns), person.first_heard("caller", pressed_ns)
+        heard = [(each - start_ns) / MS for each in ways if each is not None]
+        assert len(heard) == len(ways), self.rig.log()
+        return heard
 
 
 def write_tone(path: Path, name: str, seconds: float = 1.0) -> None:
