@@ -11,6 +11,8 @@ from tests.integration.conftest import Dial
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 RECOVERY_S = 10
+LOADING_S = 15
+"""The same, with slack for the agent process: it loads its models while other things run."""
 
 
 def _up(service: Service, phones: Dial) -> OutsidePhone:
@@ -56,7 +58,7 @@ def test_a_killed_worker_takes_only_its_own_calls(fragile_service: Service, phon
 
 
 def test_a_killed_agent_leaves_no_silent_call(fragile_service: Service, phones: Dial) -> None:
-    """The caller hears an apology, then BYE; the record says agent_lost."""
+    """The caller hears an apology, then BYE; agent_lost in the record, new calls within 10 s."""
     phone = _up(fragile_service, phones)
     phone.wait_quiet()
     before_ns = time.monotonic_ns()
@@ -65,8 +67,9 @@ def test_a_killed_agent_leaves_no_silent_call(fragile_service: Service, phones: 
     assert phone.wait_ended(15)
     phone.close()
     assert fragile_service.record(phone.dialog.call_id)["reason"] == "agent_lost"
-    recovery_s = _new_call_within(fragile_service, phones, 60)
+    recovery_s = _new_call_within(fragile_service, phones, LOADING_S)
     print(f"first call {recovery_s:.1f} s after the end of the one before")
+    assert recovery_s < LOADING_S
 
 
 def test_killed_media_releases_its_calls(fragile_service: Service, phones: Dial) -> None:
