@@ -61,7 +61,7 @@ class _Steps:
     def of_queue(self, name: str, queue: QueueConfig) -> Iterator[_Step]:
         """Yield the steps of a queue that could not serve its caller.
 
-        A ``number`` of ``on_nobody`` goes out over the caller's trunk and is not asked of the plan.
+        A ``number`` of ``on_nobody`` goes out over a trunk and is not asked of the plan.
         """
         for field, text in (("on_nobody", queue.on_nobody), ("on_no_answer", queue.on_no_answer)):
             kind, _, other = (text or "").partition(" ")

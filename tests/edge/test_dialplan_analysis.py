@@ -176,7 +176,7 @@ def test_queues_that_fall_back_on_each_other_are_a_loop(field: str, back: str) -
 
 @pytest.mark.parametrize("back", ["agent", "voicemail", "end", "number 7"])
 def test_fallbacks_that_leave_the_queues_are_no_loop(back: str) -> None:
-    """A number of ``on_nobody`` goes out over the caller's trunk, whatever the plan says of it."""
+    """A number of ``on_nobody`` goes out over a trunk, whatever the plan says of it."""
     assert falling_back("on_nobody: queue r", f"on_nobody: {back}").errors == []
 
 
