@@ -123,7 +123,7 @@ class Control:
         self._peer_news = PeerNews(
             self._book, self._admission, self._outbound, self._transfers.wire, self._on_change
         )
-        self._trunks = self._make_trunks(config, plan)
+        self._trunks = self._transfers.trunks = self._make_trunks(config, plan)
         self._front.servers = lambda: self._trunks.routing.recognition.servers
         self._worker_news = WorkerNews(
             self._book,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge.call_surroundings import Asked
 from edge.outbound import OutboundLegs
@@ -20,6 +20,9 @@ from edge.ua.messages import UaConfirmed
 from media.config.model import Config
 from media.config.trunks import Transfer
 from media.messages import CallId, Message
+
+if TYPE_CHECKING:
+    from edge.transfer.over_trunk import TrunksInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class TransferSurroundings:
     onward: Onward
     outbox: Outbox
     wire: WireTimes
+    trunks: TrunksInForce | None = None
+    """The ways to numbers; None until there are any."""
 
     def way(self, queue: str, trunk: str) -> Connect:
         """Return how callers of a trunk and people of a queue are connected now."""

@@ -5,20 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import structlog
+
+from edge.call_events import EndReason
 from edge.called_side import Destination
 from edge.outbound import OutboundLeg
 from edge.transfer import events as e
 from edge.transfer.briefing import Briefing
-from edge.transfer.invitation import invitation, outside_invitation
+from edge.transfer.invitation import invitation
 from edge.transfer.order import Order, TransferSurroundings
+from edge.transfer.over_trunk import route_over_trunk, way_out
 from edge.transfer.refer_target import blind_target
+from edge.trunks.destination import DestinationError
+from edge.trunks.trunk_call import Route, TrunkCall
 from edge.ua.messages import UaReferred
 from edge.ua.sip_text import ReplacesTarget, replaces_uri
-from media import RemoteError
+from media import ConfigError, RemoteError
 from media.messages import ListenForMachine, MachineSign
 
 OUTSIDE = "outside"
 """Stands for the member where a number is called and no queue is asked."""
+BUSY = 486
+"""What a person is taken for while the trunk to their phone is full: rung again later."""
+
+log = structlog.get_logger()
 
 
 class Phones:
@@ -48,7 +58,7 @@ class Phones:
         self._post = post
         self._on_referred = on_referred
         self._next = first_attempt
-        self._legs: dict[str, OutboundLeg] = {}
+        self._legs: dict[str, OutboundLeg | TrunkCall] = {}
 
     async def dial(self, member: str, queue: str, number: str, wanted: Callable[[], bool]) -> None:
         """Call a member of a queue, or a number for ``OUTSIDE``.
@@ -56,28 +66,50 @@ class Phones:
         Args:
             member: name under ``people``, or ``OUTSIDE``.
             queue: whose member it is.
-            number: of ``OUTSIDE``.
+            number: of ``OUTSIDE``; a trunk's name may follow it.
             wanted: whether the call is still to be made once the display's words are there.
 
         Raises:
             CordboardError: there is no way to call it.
         """
-        destination = await self._destination(member, queue, number)
+        way = await self._way(member, queue, number)
         if not wanted():
             return
         name = f"agent-{self._next}"
         self._next += 1
-        self._legs[member] = self._around.legs.dial(self._order.call_id, name, destination, self)
+        call_id, legs = self._order.call_id, self._around.legs
+        if isinstance(way, Destination):
+            self._legs[member] = legs.dial(call_id, name, way, self)
+            return
+        call = TrunkCall(legs, way, call_id, name, self)
+        try:
+            call.start()
+        except DestinationError as error:
+            if error.end_reason is not EndReason.FULL:
+                raise
+            log.warning("phone_failed", call_id=call_id, leg=name, reason=str(error))
+            self._post(e.PhoneGone(member, BUSY))
+            return
+        self._legs[member] = call
 
-    async def _destination(self, member: str, queue_name: str, number: str) -> Destination:
-        config = self._around.config
+    async def _way(self, member: str, queue_name: str, number: str) -> Destination | Route:
+        config, order = self._around.config, self._order
         if member == OUTSIDE:
-            return outside_invitation(config, number, self._order)
-        queue = config.queues[queue_name]
-        waited_s = (time.monotonic_ns() - self._order.decided_ns) / 1e9
-        await self._briefing.settle(queue.whisper.summary_wait_ms / 1e3 - waited_s)
-        reason = self._briefing.short_reason()
-        return invitation(config, queue, config.people[member], self._order, reason)
+            number, _, named = number.partition(" trunk ")
+            phone, trunk, queue, reason = number, None, None, order.reason
+            if not number.startswith(("sip:", "sips:")) and (named or number not in config.phones):
+                trunk = way_out(config, named, order.trunk)
+        else:
+            queue = config.queues[queue_name]
+            waited_s = (time.monotonic_ns() - order.decided_ns) / 1e9
+            await self._briefing.settle(queue.whisper.summary_wait_ms / 1e3 - waited_s)
+            reason, person = self._briefing.short_reason(), config.people[member]
+            phone, trunk = person.phone, person.trunk
+        if trunk is None:
+            return invitation(config, queue, phone, order, reason)
+        if self._around.trunks is None:
+            raise ConfigError([f'no trunk leads to "{phone}"'])
+        return route_over_trunk(self._around.trunks, trunk, phone, order, reason, queue)
 
     def listen_for_machine(self, member: str, queue: str) -> None:
         """Have media say what speaks for a mailbox at a phone that was answered."""
@@ -164,4 +196,11 @@ class Phones:
         self._on_referred(self._member(leg), referred)
 
     def _member(self, leg: OutboundLeg) -> str:
-        return next((name for name, each in self._legs.items() if each is leg), "")
+        return next(
+            (
+                name
+                for name, each in self._legs.items()
+                if (each.leg if isinstance(each, TrunkCall) else each) is leg
+            ),
+            "",
+        )

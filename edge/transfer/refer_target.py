@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from edge.numbers import Numbers
 from media import RemoteError
 from media.config.model import Config
 
@@ -14,7 +15,8 @@ def blind_target(config: Config, address: str, caller_trunk: str) -> str:
     """Return a Refer-To value.
 
     A number goes to the first server of the caller's trunk, as carriers take numbers of their own
-    domain and many take no ``tel:``; without a server it is a ``tel:`` URI (RFC 3966).
+    domain and many take no ``tel:``, written as the trunk's ``numbers`` say; without a server it is
+    a ``tel:`` URI (RFC 3966).
 
     Args:
         config: the trunks.
@@ -31,5 +33,6 @@ def blind_target(config: Config, address: str, caller_trunk: str) -> str:
     trunk = config.trunks.get(caller_trunk)
     if trunk is None or not trunk.servers:
         return f"<tel:{address}>"
-    user = address.replace("#", "%23")
+    numbers = Numbers(trunk.numbers)
+    user = numbers.send(numbers.receive(address)).replace("#", "%23")
     return f"<sip:{user}@{trunk.servers[0]};user=phone>"

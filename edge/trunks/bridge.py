@@ -1,23 +1,20 @@
 """Connect a caller to a number out over a trunk: two dialogs, their audio joined at media.
 
-The trunk's servers are tried in order; one that does not answer, or answers that it cannot, is
-passed over, unless the phone has rung already. Early media of the far end (an announcement, its
-own ringback) reaches a caller whose INVITE had an offer; any other hears the ringing of 180.
+Early media of the far end (an announcement, its own ringback) reaches a caller whose INVITE had an
+offer; any other hears the ringing of 180.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
 from edge.call_events import EndReason, HangUpAsked, Party
-from edge.called_side import Destination as Dialled
 from edge.outbound import OutboundLeg, OutboundLegs
 from edge.trunks.destination import DestinationError, Line
-from edge.trunks.servers import DEAD_STATUSES, Target
+from edge.trunks.trunk_call import Route, TrunkCall
 from edge.ua.messages import UaReferred, UaSendDigit
 from media import RemoteError
 from media.link import RequestFailedError
@@ -28,22 +25,6 @@ _PASSED_ON = frozenset({403, 404, 410, 480, 484, 486, 488, 503, 600, 603, 604, 6
 """What the far end said that means the same to the caller."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How one number is reached."""
-
-    trunk: str
-    targets: tuple[Target, ...]
-    dialled: Callable[[Target], Dialled]
-    """Makes the call to one server."""
-    ring_timeout_s: float
-    begin: Callable[[], DestinationError | None]
-    """Count the call on its trunk; returns why it must not begin."""
-    end: Callable[[], None]
-    """Count its end."""
-    note_dead: Callable[[Target, str], None]
 
 
 class BridgedNumber:
@@ -60,11 +41,9 @@ class BridgedNumber:
         self._legs = legs
         self._route = route
         self._line: Line | None = None
-        self._leg: OutboundLeg | None = None
+        self._call: TrunkCall | None = None
         self._outcome: asyncio.Future[int] | None = None
-        self._rang = False
         self._early = False
-        self._counted = False
         self._over = False
 
     async def prepare(self, line: Line) -> None:
@@ -74,40 +53,24 @@ class BridgedNumber:
             DestinationError: nobody answered.
         """
         self._line = line
-        refusal = self._route.begin()
-        if refusal is not None:
-            raise refusal
-        self._counted = True
-        status, server = 503, ""
-        for target in self._route.targets:
-            server = str(target)
-            status = await self._try(line, target)
-            if status < 300:
-                await self._join(line)
-                return
-            if self._over or self._rang or status not in DEAD_STATUSES:
-                break
-            self._route.note_dead(target, f"INVITE: {status}")
-            log.warning("server_passed_over", server=server, sip_status=status)
-        passed = status if status in _PASSED_ON else 408 if status == 487 else 503
-        reason = f"trunk {self._route.trunk}, {server or 'no server'}: {status}"
-        raise DestinationError(reason, passed, EndReason.NOT_REACHED)
-
-    async def _try(self, line: Line, target: Target) -> int:
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[int] = loop.create_future()
-        self._outcome = outcome
-        self._leg = self._legs.dial(line.call_id, LEG_NAME, self._route.dialled(target), self)
+        self._outcome = asyncio.get_running_loop().create_future()
+        call = self._call = TrunkCall(self._legs, self._route, line.call_id, LEG_NAME, self)
+        call.start()
         try:
             async with asyncio.timeout(self._route.ring_timeout_s):
-                return await outcome
+                status = await self._outcome
         except TimeoutError:
-            self._leg.release()
-            self._leg = None
-            return 487
+            call.release()
+            status = 487
+        if status < 300:
+            await self._join(line)
+            return
+        passed = status if status in _PASSED_ON else 408 if status == 487 else 503
+        reason = f"trunk {self._route.trunk}, {call.server}: {status}"
+        raise DestinationError(reason, passed, EndReason.NOT_REACHED)
 
     async def _join(self, line: Line) -> None:
-        stream = self._leg.stream if self._leg is not None else None
+        stream = self._call.stream if self._call is not None else None
         if stream is None:
             raise DestinationError("the call was over at once", 503, EndReason.NOT_REACHED)
         if self._early:
@@ -120,8 +83,7 @@ class BridgedNumber:
     # ------------------------------------------------------------ what the leg tells
 
     def leg_rings(self, leg: OutboundLeg) -> None:
-        """Note that the server is alive, and the phone, too."""
-        self._rang = True
+        """Nothing: the caller hears ringing already."""
 
     def leg_audible(self, leg: OutboundLeg) -> None:
         """Let early media through."""
@@ -143,7 +105,7 @@ class BridgedNumber:
         self._tell(200)
 
     def leg_gone(self, leg: OutboundLeg, sip_status: int) -> None:
-        """Let prepare() go on to the next server, or end the call."""
+        """Let prepare() fail, or end the call."""
         if self._outcome is not None and not self._outcome.done():
             self._tell(sip_status if sip_status >= 300 else 503)
         elif self._line is not None and not self._over:
@@ -169,7 +131,7 @@ class BridgedNumber:
 
     def digit(self, digit: str, *, in_audio: bool = False) -> None:
         """Pass a key of the caller on."""
-        leg = self._leg
+        leg = self._call.leg if self._call is not None else None
         if self._line is not None and leg is not None and leg.stream is not None:
             self._send_digit(
                 self._line,
@@ -184,12 +146,8 @@ class BridgedNumber:
     async def end(self, reason: EndReason) -> None:
         """Release the far end."""
         self._over = True
-        if self._counted:
-            self._counted = False
-            self._route.end()
-        if self._leg is not None:
-            self._leg.release()
-            self._leg = None
+        if self._call is not None:
+            self._call.release()
         self._tell(487)
 
     def _tell(self, status: int) -> None:

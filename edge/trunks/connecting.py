@@ -22,12 +22,13 @@ from edge.front.addresses import REGISTERED_HEADER, phone_uri
 from edge.outbound import OutboundLegs
 from edge.trunks import identity
 from edge.trunks.announcement import Announcement, refuse
-from edge.trunks.bridge import BridgedNumber, Route
+from edge.trunks.bridge import BridgedNumber
 from edge.trunks.conversation import Conversation
 from edge.trunks.destination import Chain, Destination, DestinationError
 from edge.trunks.limits import TrunkUse
 from edge.trunks.routing import HOPS_HEADER, MOST_HOPS, Offered, Routing
 from edge.trunks.servers import REGISTERED, Target, route_to
+from edge.trunks.trunk_call import Route
 from edge.ua.route import local_address_toward
 from media.config.trunks import Dtmf, SessionTimersConfig, TrunkConfig
 from media.messages import CallId
@@ -131,18 +132,28 @@ class Connector:
         if not DIALLABLE.match(number):
             raise DestinationError("the plan made no number of it", 484, EndReason.REJECTED)
         headers = {HOPS_HEADER: str(offered.hops + 1)}
-        route = Route(
+        route = self.route(routing, trunk, number, offered.caller, variables, headers)
+        return BridgedNumber(self.legs, route)
+
+    def route(
+        self,
+        routing: Routing,
+        trunk: str,
+        number: str,
+        caller: str,
+        variables: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Route:
+        """Say how a number is reached over a trunk: its servers in order, its limits."""
+        return Route(
             trunk,
             self.carriers.targets(trunk),
-            lambda target: self.dialled(
-                routing, trunk, number, target, offered.caller, variables, headers
-            ),
+            lambda target: self.dialled(routing, trunk, number, target, caller, variables, headers),
             RING_TIMEOUT_S,
             partial(self.begin, trunk),
             partial(self.use.end, trunk),
             partial(self.carriers.note_dead, trunk),
         )
-        return BridgedNumber(self.legs, route)
 
     def dialled(
         self,

@@ -29,13 +29,13 @@ from edge.call_surroundings import CallerLeg
 from edge.call_task import CallTask
 from edge.outbound import OutboundLegs
 from edge.records.columns import Parties, new_call_id
-from edge.trunks.bridge import Route
 from edge.trunks.connecting import DIALLABLE, RING_TIMEOUT_S
 from edge.trunks.conversation import Conversation
 from edge.trunks.messages import CallPlaced, PlaceCall
 from edge.trunks.routed import Routed
 from edge.trunks.routing import HOPS_HEADER, Routing
 from edge.trunks.servers import DEAD_STATUSES, Target
+from edge.trunks.trunk_call import Route
 from edge.trunks.trunks import TrunkBoard, timers
 from edge.ua.messages import (
     EndedBy,

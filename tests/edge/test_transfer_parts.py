@@ -1,9 +1,12 @@
 import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from edge.called_side import Destination
 from edge.commands.calls import show_json, show_text
 from edge.commands.calls_stats import transfer_lines
 from edge.dialplan.plan import DialPlan
@@ -15,26 +18,42 @@ from edge.transfer.briefing import Briefing
 from edge.transfer.events import AttemptEnded, AttemptTimes, Connect, Outcome
 from edge.transfer.fallback import AGENT, Fallback, Kind, after_queue
 from edge.transfer.handover import user_of
-from edge.transfer.invitation import invitation, outside_invitation
+from edge.transfer.invitation import invitation
 from edge.transfer.onward import onward_by_plan
 from edge.transfer.order import Order
 from edge.transfer.outbox import Outbox
+from edge.transfer.over_trunk import route_over_trunk, way_out
 from edge.transfer.records import AttemptContext, attempt_columns
 from edge.transfer.refer_memory import HOUR_NS, ReferMemory
 from edge.transfer.refer_target import blind_target
 from edge.transfer.texts import announcement, fill
+from edge.trunks.connecting import Connector
+from edge.trunks.limits import TrunkUse
+from edge.trunks.routing import Routing
+from edge.trunks.servers import REGISTERED, Target
 from media import ConfigError, RemoteError
 from media.config.front import PhoneConfig
 from media.config.model import AgentConfig, Config, RuleConfig, SipConfig
 from media.config.queues import (
     AnnounceConfig,
-    PersonConfig,
     QueueConfig,
     QueueConnect,
     WhisperConfig,
 )
 from media.config.routing import ActionConfig, MatchConfig
-from media.config.trunks import DigestConfig, RegisterConfig, Srtp, Transfer, TrunkConfig
+from media.config.trunks import (
+    DigestConfig,
+    IdentityConfig,
+    NumberFormat,
+    NumbersConfig,
+    OnOff,
+    RegisterConfig,
+    SessionTimersConfig,
+    Srtp,
+    Transfer,
+    Transport,
+    TrunkConfig,
+)
 from media.messages import CallId, ConversationSummary, Message
 
 pytestmark = pytest.mark.unit
@@ -99,9 +118,7 @@ def test_where_a_caller_goes(queue: QueueConfig, reason: GaveUp, fallback: Fallb
 
 def test_the_call_to_a_phone() -> None:
     """Number and reason on the display; the rest in headers that nobody can break lines in."""
-    destination = invitation(
-        config(), QueueConfig(), PersonConfig("sip:ann@192.0.2.7"), ORDER, "broken\r\nX: y"
-    )
+    destination = invitation(config(), QueueConfig(), "sip:ann@192.0.2.7", ORDER, "broken\r\nX: y")
     assert destination.uri == "sip:ann@192.0.2.7"
     assert destination.from_uri == "sip:+4930123@192.0.2.1:5060"
     assert destination.display.startswith("+4930123 broken")
@@ -115,50 +132,105 @@ def test_the_call_to_a_phone() -> None:
     }
 
 
-def test_a_number_over_a_trunk() -> None:
-    """The trunk's first server and its credentials are used."""
-    person = PersonConfig("+4915112345", trunk="carrier")
-    destination = invitation(config(), QueueConfig(), person, ORDER, "")
-    assert destination.uri == "sip:+4915112345@sip.example:5080"
-    assert (destination.user, destination.password) == ("user", "secret")
-
-
-def test_a_phone_and_a_switchboard_that_registered_here_are_called_through_the_front() -> None:
+def test_a_phone_that_registered_here_is_called_through_the_front() -> None:
     """The front is told whose registration leads there; it says which address of ours does."""
-    digest = DigestConfig("pbx1", password="secret", accept_register=True)
     known = config(
-        trunks={"pbx": TrunkConfig(digest=digest)},
         phones={"anna": PhoneConfig(password="secret", srtp=Srtp.REQUIRED)},
         sip=SipConfig(address="::1", udp_port=5070),
     )
-    phone = invitation(known, QueueConfig(), PersonConfig("anna"), ORDER, "")
+    phone = invitation(known, QueueConfig(), "anna", ORDER, "")
     assert (phone.uri, phone.registered) == ("sip:anna@[::1]:5070", "anna")
+    assert (phone.proxy, phone.address) == ("sip:127.0.0.1:5062;lr", None)
     assert REGISTERED_HEADER not in phone.headers
     assert phone.srtp is Srtp.REQUIRED
-    behind = invitation(known, QueueConfig(), PersonConfig("7001", trunk="pbx"), ORDER, "")
-    assert (behind.uri, behind.registered) == ("sip:7001@[::1]:5070", "pbx1")
-    assert behind.headers[REGISTERED_HEADER] == "pbx1"
-    assert {phone.proxy, behind.proxy} == {"sip:127.0.0.1:5062;lr"}
-    assert {phone.address, behind.address} == {None}
 
 
-def test_a_phone_is_called_encrypted_where_its_trunk_says_so() -> None:
-    """A number goes as its trunk says; a phone with an address of its own is plain."""
-    trunk = TrunkConfig(servers=("192.0.2.7",), srtp=Srtp.REQUIRED)
-    secure = config(trunks={"carrier": trunk})
-    number, phone = PersonConfig("+491", trunk="carrier"), PersonConfig("sip:ann@192.0.2.8")
-    assert invitation(secure, QueueConfig(), number, ORDER, "").srtp is Srtp.REQUIRED
-    assert invitation(secure, QueueConfig(), phone, ORDER, "").srtp is Srtp.OFF
-    assert outside_invitation(secure, "12", ORDER).srtp is Srtp.REQUIRED
+class Ways:
+    """The trunks of one configuration, without a process behind them."""
+
+    def __init__(self, loaded: Config) -> None:
+        self.routing = Routing.compile(loaded)
+        self.target = Target("192.0.2.30", 5080, Transport.UDP, "sip.example")
+        targets = (REGISTERED,) if not loaded.trunks["carrier"].servers else (self.target,)
+        known = SimpleNamespace(targets=lambda _: targets, note_dead=lambda *_: None)
+        use = TrunkUse()
+        use.set_trunks(loaded.trunks)
+        nobody: Any = None
+        self.connector = Connector(
+            nobody, nobody, nobody, use, known, lambda: "192.0.2.1", lambda: 7
+        )
+
+
+def called(number: str, **trunk: Any) -> Destination:
+    """Return the call to a person over a trunk."""
+    trunk.setdefault("servers", ("sip.example:5080",))
+    ways = Ways(config(trunks={"carrier": TrunkConfig(**trunk)}))
+    route = route_over_trunk(ways, "carrier", number, ORDER, "broken", QueueConfig())
+    return route.dialled(route.targets[0])
+
+
+def test_a_number_over_a_trunk() -> None:
+    """The trunk's server, credentials, number format, identity and terms are used."""
+    made = called(
+        "0151 12345678",
+        register=RegisterConfig("user", password="secret"),
+        numbers=NumbersConfig(country="49", outbound=NumberFormat.INTERNATIONAL),
+        session_timers=SessionTimersConfig(mode=OnOff.OFF),
+        rel100=OnOff.OFF,
+        srtp=Srtp.REQUIRED,
+        codecs=("PCMU",),
+    )
+    assert made.uri == "sip:004915112345678@sip.example"
+    assert (made.user, made.password) == ("user", "secret")
+    assert made.from_uri == "sip:user@sip.example"
+    assert made.display == "+4930123 broken"
+    assert made.headers["P-Asserted-Identity"] == "<sip:user@sip.example>"
+    assert made.headers["X-Cordboard-Call"] == "c-1"
+    assert made.headers["Alert-Info"] == "<urn:alert:source:external>"
+    assert (made.session_timers, made.rel100, made.srtp) == ("off", "off", Srtp.REQUIRED)
+    assert made.codecs == ("PCMU",)
+
+
+def test_a_switchboard_that_registered_here_is_called_through_the_front() -> None:
+    """It has no number of its own: its phones are shown the caller."""
+    made = called(
+        "7001", servers=(), digest=DigestConfig("pbx1", password="secret", accept_register=True)
+    )
+    assert made.registered == made.headers[REGISTERED_HEADER] == "pbx1"
+    assert made.from_uri == "sip:+4930123@192.0.2.1:5060"
+    assert "<sip:+4930123@192.0.2.1:5060>" in made.headers["P-Asserted-Identity"]
+
+
+def test_a_trunk_that_says_nothing_of_callers() -> None:
+    """Neither display nor identity show anybody."""
+    made = called("+491", identity=IdentityConfig(send_from="anonymous"))
+    assert (made.from_uri, made.display) == ("sip:anonymous@anonymous.invalid", "Anonymous")
+    assert "P-Asserted-Identity" not in made.headers
+    assert made.headers["Privacy"] == "id"
+
+
+def test_a_trunk_that_is_gone_and_a_number_that_is_none() -> None:
+    """Both are faults of the configuration."""
+    ways = Ways(config())
+    with pytest.raises(ConfigError, match="no trunk"):
+        route_over_trunk(ways, "gone", "+491", ORDER, "", None)
+    with pytest.raises(ConfigError, match="no number"):
+        route_over_trunk(ways, "carrier", "a b", ORDER, "", None)
 
 
 def test_an_outside_number_needs_a_way() -> None:
-    """A SIP address goes as it is, a number over the caller's trunk, else it is a fault."""
-    assert outside_invitation(config(), "sip:x@y", ORDER).uri == "sip:x@y"
-    assert outside_invitation(config(), "12", ORDER).uri == "sip:12@sip.example:5080"
-    assert outside_invitation(config(), "tel:+491", ORDER).uri == "sip:+491@sip.example:5080"
-    with pytest.raises(ConfigError):
-        outside_invitation(config(trunks={}), "12", ORDER)
+    """The trunk that is named, the caller's, the first with servers; else it is a fault."""
+    lines = {
+        "in": TrunkConfig(),
+        "a": TrunkConfig(servers=("a",)),
+        "b": TrunkConfig(servers=("b",)),
+    }
+    known = config(trunks=lines)
+    assert way_out(known, "b", "a") == "b"
+    assert way_out(known, "", "b") == "b"
+    assert way_out(known, "", "in") == way_out(known, "", "") == "a"
+    with pytest.raises(ConfigError, match="no trunk"):
+        way_out(config(trunks={"in": TrunkConfig()}), "", "in")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +246,13 @@ def test_an_outside_number_needs_a_way() -> None:
 def test_where_a_blind_refer_points(address: str, trunk: str, refer_to: str) -> None:
     """Addresses stay as they are, numbers become the carrier's own."""
     assert blind_target(config(), address, trunk) == refer_to
+
+
+def test_a_blind_refer_names_numbers_as_the_trunk_writes_them() -> None:
+    """As the calls of the dial plan that go out over it."""
+    numbers = NumbersConfig(country="49", outbound=NumberFormat.NATIONAL)
+    known = config(trunks={"carrier": TrunkConfig(servers=("192.0.2.9",), numbers=numbers)})
+    assert blind_target(known, "+4930123", "carrier") == "<sip:030123@192.0.2.9;user=phone>"
 
 
 def test_a_phone_that_registers_here_is_nothing_to_a_carrier() -> None:
