@@ -33,6 +33,9 @@ class Destination:
     session_refresher: str = "auto"
     rel100: str = "supported"
     srtp: Srtp = Srtp.OFF
+    silence_s: float | None = None
+    """Given up when nothing at all has come back to the INVITE for so long; None waits for the
+    stack's own Timer B, 32 s (RFC 3261 section 17.1.1.2)."""
 
     def dial(self, leg: int, media_address: str, media_port: int, srtp_secret: str) -> UaDial:
         """Return the worker's order to call."""

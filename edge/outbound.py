@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from edge.call_surroundings import Asked
 from edge.called_side import Destination
 from edge.farewell import placed_dialog, say_bye, say_cancel
 from edge.leg_listeners import EarlyListener, LegListener, MachineListener
+from edge.placed import Abandoned, PlacedLeg
 from edge.pool import Pool, WorkerState
 from edge.ua.messages import (
     EndedBy,
@@ -52,23 +53,11 @@ ANSWERED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 WORKER_WAIT_S = 4.0
 """A call waits so long for a worker that is being started; full workers are not waited for."""
 WORKER_POLL_S = 0.05
+SILENT = 408
+"""Of a leg whose INVITE nobody has answered in any way."""
 _FAULT = 500
 
 log = structlog.get_logger()
-
-
-class PlacedLeg(Protocol):
-    """Whatever holds a slot at an outbound worker."""
-
-    stream: int | None
-    key: WorkerKey | None
-    number: int
-
-    def receive(self, message: Message) -> None:
-        """Take news of the worker or of media."""
-
-    def lose_worker(self) -> None:
-        """The worker died, and the dialog with it."""
 
 
 class OutboundLeg:
@@ -104,6 +93,8 @@ class OutboundLeg:
         self._gone = False
         self._configured = False
         self._dialing: UaDialing | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        """Runs from the order to dial to the first sign of life."""
         self._told_answer = False
 
     async def open(self) -> None:
@@ -132,6 +123,9 @@ class OutboundLeg:
         self.key, self.number = place
         audio = (answer.address, answer.port, answer.srtp_secret)
         self.send(self.destination.dial(self.number, *audio))
+        if self.destination.silence_s is not None:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(self.destination.silence_s, self._give_up)
 
     async def _find_place(self) -> tuple[WorkerKey, int] | None:
         deadline = time.monotonic() + WORKER_WAIT_S
@@ -152,12 +146,15 @@ class OutboundLeg:
         if self._released or self._gone:
             return
         self._released = True
+        self._stop_waiting()
         headers = {"Reason": ANSWERED_ELSEWHERE} if answered_elsewhere else {}
         self.send(UaHangup(self.number, headers=headers))
         self._close_stream()
 
     def receive(self, message: Message) -> None:
         """Take news of the worker or of media."""
+        if not isinstance(message, UaDialing | StreamFailed):
+            self._stop_waiting()
         if isinstance(message, UaDisconnected):
             self._legs.forget(self)
             self._end(message.sip_status, by=message.by)
@@ -220,6 +217,14 @@ class OutboundLeg:
             self._told_answer = True
             self._listener.leg_answered(self)
 
+    def _give_up(self) -> None:
+        self._break("no answer of any kind", SILENT)
+
+    def _stop_waiting(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
     def _break(self, reason: str, sip_status: int = _FAULT) -> None:
         if self._released or self._gone:
             return
@@ -231,6 +236,7 @@ class OutboundLeg:
         if self._gone:
             return
         self._gone = True
+        self._stop_waiting()
         self._close_stream()
         if not self._released:
             self._listener.leg_gone(self, sip_status)
@@ -337,6 +343,16 @@ class OutboundLegs:
         """Give a leg's slot back."""
         if leg.key is not None:
             self._by_number.pop((leg.key, leg.number), None)
+
+    def abandon(self, leg: PlacedLeg) -> None:
+        """Hang up a dialog whose holder goes on with another.
+
+        Its slot is given back when the worker says that it is over: a far end that was silent may
+        still answer, and is told BYE then.
+        """
+        if leg.key is not None:
+            self._by_number[leg.key, leg.number] = Abandoned(self.forget, leg.key, leg.number)
+            self.send(leg.key, UaHangup(leg.number))
 
     def close_stream(self, stream: int) -> None:
         """Close a leg's stream at media."""

@@ -148,12 +148,17 @@ class Carriers:
 
     # ------------------------------------------------------------ for calls
 
-    def targets(self, trunk: str) -> tuple[Target, ...]:
-        """Return the servers to try, in order: where we are registered first."""
+    def targets(self, trunk: str, *, spare: bool = False) -> tuple[Target, ...]:
+        """Return the servers to try, in order: where we are registered first.
+
+        Args:
+            trunk: whose servers.
+            spare: whether there is another way, so that servers known down are left out.
+        """
         line = self.lines.get(trunk)
         if line is None:
             return ()
-        usable = line.servers.usable()
+        usable = line.servers.up() if spare else line.servers.usable()
         now_ns = time.monotonic_ns()
         if line.config.register is not None:
             good = {t for t, each in line.registrations.items() if each.is_good(now_ns)}

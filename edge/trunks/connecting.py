@@ -43,8 +43,8 @@ QueueDesk = Callable[[CallId, str, Mapping[str, str]], Destination]
 class KnownServers(Protocol):
     """What is known of the trunks' servers."""
 
-    def targets(self, trunk: str) -> tuple[Target, ...]:
-        """Return the servers to try, in order."""
+    def targets(self, trunk: str, *, spare: bool = False) -> tuple[Target, ...]:
+        """Return the servers to try, in order; none that is down where there is a spare way."""
 
     def note_dead(self, trunk: str, target: Target, reason: str) -> None:
         """A call found a server dead."""
@@ -86,9 +86,15 @@ class Connector:
         return Chain(
             tuple(
                 partial(
-                    self._make, routing, each, offered, call_id, {**variables, **each.variables}
+                    self._make,
+                    routing,
+                    each,
+                    offered,
+                    call_id,
+                    {**variables, **each.variables},
+                    spare=left > 0,
                 )
-                for each in actions
+                for left, each in zip(reversed(range(len(actions))), actions, strict=True)
             )
         )
 
@@ -99,13 +105,16 @@ class Connector:
         offered: Offered,
         call_id: CallId,
         variables: dict[str, str],
+        *,
+        spare: bool,
     ) -> Destination:
         if action.agent is not None:
             return Conversation(self.agent, action.agent, variables)
         if action.announce is not None:
             return Announcement(self.media, action.announce)
         if action.number is not None and action.trunk is not None:
-            return self.number(routing, action.trunk, action.number, offered, variables)
+            trunk, number = action.trunk, action.number
+            return self.number(routing, trunk, number, offered, variables, spare=spare)
         if action.queue is not None:
             if self.queue_desk is None:
                 reason = f"queue {action.queue} is not attended"
@@ -120,8 +129,18 @@ class Connector:
         number: str,
         offered: Offered,
         variables: Mapping[str, str],
+        *,
+        spare: bool = False,
     ) -> Destination:
         """Make the call of a number out over a trunk.
+
+        Args:
+            routing: in force.
+            trunk: that it goes out over.
+            number: E.164.
+            offered: the call that asked for it.
+            variables: of the call.
+            spare: whether something else follows, so that servers known down need no try.
 
         Raises:
             DestinationError: it must not be called.
@@ -132,7 +151,7 @@ class Connector:
         if not DIALLABLE.match(number):
             raise DestinationError("the plan made no number of it", 484, EndReason.REJECTED)
         headers = {HOPS_HEADER: str(offered.hops + 1)}
-        route = self.route(routing, trunk, number, offered.caller, variables, headers)
+        route = self.route(routing, trunk, number, offered.caller, variables, headers, spare=spare)
         return BridgedNumber(self.legs, route)
 
     def route(
@@ -143,11 +162,13 @@ class Connector:
         caller: str,
         variables: Mapping[str, str],
         headers: Mapping[str, str],
+        *,
+        spare: bool = False,
     ) -> Route:
         """Say how a number is reached over a trunk: its servers in order, its limits."""
         return Route(
             trunk,
-            self.carriers.targets(trunk),
+            self.carriers.targets(trunk, spare=spare),
             lambda target: self.dialled(routing, trunk, number, target, caller, variables, headers),
             RING_TIMEOUT_S,
             partial(self.begin, trunk),
@@ -196,6 +217,7 @@ class Connector:
             session_refresher=str(config.session_timers.refresher),
             rel100=str(config.rel100),
             srtp=config.srtp,
+            silence_s=config.silence_s,
         )
 
     def begin(self, trunk: str) -> DestinationError | None:

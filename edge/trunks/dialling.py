@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
@@ -27,7 +26,7 @@ from edge.call_events import (
 )
 from edge.call_surroundings import CallerLeg
 from edge.call_task import CallTask
-from edge.outbound import OutboundLegs
+from edge.outbound import SILENT, OutboundLegs
 from edge.records.columns import Parties, new_call_id
 from edge.trunks.connecting import DIALLABLE, RING_TIMEOUT_S
 from edge.trunks.conversation import Conversation
@@ -42,6 +41,7 @@ from edge.ua.messages import (
     UaAnswer,
     UaCommandFailed,
     UaConfirmed,
+    UaDialing,
     UaDigit,
     UaDisconnected,
     UaHangup,
@@ -87,6 +87,7 @@ class DialledLeg:
         self._answer: UaAnswer | None = None
         self._rang = self._up = self._over = False
         self._timer: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------ from the call
 
@@ -127,14 +128,30 @@ class DialledLeg:
         self.key, self.number = place
         target = self._target = self._left.pop(0)
         audio = self._answer
-        dial = self._route.dialled(target).dial
+        dialled = self._route.dialled(target)
         where = (audio.media_address, audio.media_port, audio.srtp_secret)
-        self._legs.send(self.key, dial(self.number, *where))
+        self._legs.send(self.key, dialled.dial(self.number, *where))
+        if dialled.silence_s is not None:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(dialled.silence_s, self._pass_over)
+
+    def _pass_over(self) -> None:
+        """Nothing has come back: whoever answers later is hung up on."""
+        self._legs.abandon(self)
+        self.key = None
+        self._end(SILENT, "no answer of any kind", by_far_end=False)
+
+    def _stop_waiting(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     # ------------------------------------------------------------ from the worker
 
     def receive(self, message: Message) -> None:
         """Take news of the worker."""
+        if not isinstance(message, UaDialing):
+            self._stop_waiting()
         match message:
             case UaProgress():
                 self._rang = True
@@ -156,6 +173,7 @@ class DialledLeg:
 
     def lose_worker(self) -> None:
         """The worker died, and the dialog with it."""
+        self._stop_waiting()
         self.key = None
         self.post(WorkerLost("the worker of the outbound leg died"))
 
@@ -240,18 +258,13 @@ class Dialling:
         caller = asked.caller or routing.trunk(trunk).identity.number or ""
         variables = {"called": number, "caller": caller, "trunk": trunk, **asked.variables}
         headers = {HOPS_HEADER: "1"}
-        targets = connector.carriers.targets(trunk)
-        route = Route(
-            trunk,
-            targets,
-            lambda target: connector.dialled(
-                routing, trunk, number, target, caller, variables, headers
-            ),
-            RING_TIMEOUT_S,
-            lambda: None,
-            lambda: None,
-            partial(connector.carriers.note_dead, trunk),
+        # the call was counted when it was admitted, and is counted off when its task ends
+        route = replace(
+            connector.route(routing, trunk, number, caller, variables, headers),
+            begin=lambda: None,
+            end=lambda: None,
         )
+        targets = route.targets
         call_id = new_call_id(time.time_ns())
         calls: list[CallTask] = []
         leg = DialledLeg(
@@ -270,11 +283,7 @@ class Dialling:
             codecs=routing.trunk(trunk).codecs,
             timers=replace(timers(config), no_ack_ms=round(RING_TIMEOUT_S * 1_000) + 10_000),
         )
-        shown = (
-            connector.dialled(routing, trunk, number, targets[0], caller, variables, headers)
-            if targets
-            else None
-        )
+        shown = route.dialled(targets[0]) if targets else None
         parties = Parties(
             "",
             shown.from_uri if shown else caller,

@@ -122,6 +122,10 @@ class Servers:
         down = [each for each in self.all if each.state is ServerState.DOWN]
         return [each.target for each in self.all if each not in down] + [e.target for e in down]
 
+    def up(self) -> list[Target]:
+        """Return those that are not down, in order."""
+        return [each.target for each in self.all if each.state is not ServerState.DOWN]
+
     def due(self, now_ns: int) -> list[Server]:
         """Return the servers that OPTIONS must be sent to now, and note that it was."""
         if self.qualify.interval_s == 0:

@@ -25,6 +25,7 @@ from edge.ua.messages import (
     UaProgress,
     UaRang,
     UaReferred,
+    UaTrying,
 )
 from edge.ua.referring import Referring
 from edge.ua.sip_text import (
@@ -92,6 +93,8 @@ class Leg(ExtensionCall):
         self._generation = 0
         self._negotiated = False
         self._rang = False
+        self._heard = False
+        """Something has come back to our INVITE."""
         self._up = False
         """The dialog has been confirmed."""
         self._confirmed_ns = 0
@@ -354,6 +357,9 @@ class Leg(ExtensionCall):
 
     def _receive_response(self, text: SipText) -> None:
         _, status, reason = (text.start.split(" ", 2) + ["", ""])[:3]
+        if self.number < 0 and not self._heard:
+            self._heard = True
+            self.owner.emit(UaTrying(self.number))
         if self._up and status >= "300" and status not in _RETRIED_BY_PJSIP:
             self.owner.offer_refused(self, int(status), reason)
         elif self.number < 0 and status[:1] == "1" and status != "100":

@@ -246,6 +246,9 @@ class TrunkConfig:
     servers: Annotated[tuple[Server, ...], OnePlain()] = ()
     """Where calls go out, in order of preference; without a port SRV records are asked first."""
     transport: Transport = Transport.UDP
+    silence_s: Annotated[float, Between(0.5, 32, "s")] = 4
+    """A server that has answered an INVITE with nothing at all, not even 100, for so long is passed
+    over. More than 32 s is not waited (Timer B, RFC 3261 section 17.1.1.2)."""
     qualify: QualifyConfig = field(default_factory=QualifyConfig)
     srtp: Srtp = Srtp.OFF
     codecs: tuple[Annotated[str, OneOf(("PCMA", "PCMU"))], ...] = ("PCMA", "PCMU")

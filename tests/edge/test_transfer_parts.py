@@ -9,7 +9,7 @@ import pytest
 from edge.called_side import Destination
 from edge.commands.calls import show_json, show_text
 from edge.commands.calls_stats import transfer_lines
-from edge.dialplan.plan import DialPlan
+from edge.dialplan.plan import Action, DialPlan
 from edge.front.addresses import REGISTERED_HEADER
 from edge.queues.events import GaveUp
 from edge.records.models import AttemptRow, CallRow
@@ -27,9 +27,10 @@ from edge.transfer.records import AttemptContext, attempt_columns
 from edge.transfer.refer_memory import HOUR_NS, ReferMemory
 from edge.transfer.refer_target import blind_target
 from edge.transfer.texts import announcement, fill
+from edge.trunks.bridge import BridgedNumber
 from edge.trunks.connecting import Connector
 from edge.trunks.limits import TrunkUse
-from edge.trunks.routing import Routing
+from edge.trunks.routing import Offered, Routing
 from edge.trunks.servers import REGISTERED, Target
 from media import ConfigError, RemoteError
 from media.config.front import PhoneConfig
@@ -152,7 +153,7 @@ class Ways:
         self.routing = Routing.compile(loaded)
         self.target = Target("192.0.2.30", 5080, Transport.UDP, "sip.example")
         targets = (REGISTERED,) if not loaded.trunks["carrier"].servers else (self.target,)
-        known = SimpleNamespace(targets=lambda _: targets, note_dead=lambda *_: None)
+        known = SimpleNamespace(targets=lambda _, **__: targets, note_dead=lambda *_: None)
         use = TrunkUse()
         use.set_trunks(loaded.trunks)
         nobody: Any = None
@@ -199,6 +200,22 @@ def test_a_switchboard_that_registered_here_is_called_through_the_front() -> Non
     assert made.registered == made.headers[REGISTERED_HEADER] == "pbx1"
     assert made.from_uri == "sip:+4930123@192.0.2.1:5060"
     assert "<sip:+4930123@192.0.2.1:5060>" in made.headers["P-Asserted-Identity"]
+
+
+def test_only_the_last_way_of_a_rule_tries_servers_that_are_down() -> None:
+    """What has an ``on_failure`` behind it does not wait for them; nobody is asked with it."""
+    ways = Ways(config())
+    asked: list[bool] = []
+    ways.connector.carriers = SimpleNamespace(
+        targets=lambda _, spare: asked.append(spare) or (), note_dead=lambda *_: None
+    )
+    number = Action(number="+491", trunk="carrier")
+    offered = Offered("carrier", "1", "2", "sip:2@x", "", {}, 0, {})
+    for make in ways.connector.chain(
+        ways.routing, (number, number), offered, CallId("c"), {}
+    ).links:
+        assert isinstance(make(), BridgedNumber)
+    assert asked == [True, False]
 
 
 def test_a_trunk_that_says_nothing_of_callers() -> None:

@@ -452,6 +452,7 @@ def test_servers_are_tried_in_order_the_dead_ones_last() -> None:
         now += 2 * S
     assert [each.target for each in gone] == [one]
     assert servers.usable() == [two, one]
+    assert servers.up() == [two]
     assert (servers.all[0].state, servers.all[1].state) == (ServerState.DOWN, ServerState.UP)
     servers.all[0].asked_ns = now
     assert servers.receive_answer(one, 200, now + 7_000_000)

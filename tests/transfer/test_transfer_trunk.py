@@ -45,6 +45,7 @@ async def switchboard(
         line = {
             "servers": [f"{each.host}:{each.port}" for each in servers],
             "qualify": {"interval_s": 0},
+            "silence_s": 1,
             "numbers": NUMBERS,
             "identity": {"number": OWN},
             "session_timers": {"mode": "off"},
@@ -83,7 +84,8 @@ def as_new(servers: tuple[Carrier, Carrier]) -> None:
     """Have both servers take calls."""
     for each in servers:
         each.requests.clear()
-        each.status, each.ring, each.dead = 200, True, False
+        each.status, each.ring, each.mute = 200, True, False
+        each.answer_after_s = 0.1
 
 
 async def carried(rig: Rig, trunk: str) -> int:
@@ -139,6 +141,20 @@ async def test_a_person_is_reached_over_the_second_server(
     assert await carried(rig, "carrier") == 0
 
 
+async def test_a_silent_server_is_passed_over(rig: Rig, servers: tuple[Carrier, Carrier]) -> None:
+    """The second rings the person; what the first answers too late gets ACK and BYE."""
+    servers[0].mute, servers[0].answer_after_s = True, 1.8
+    caller = await ask(rig, "one")
+    await caller.hears("ann", 8)
+    assert await carried(rig, "carrier") == 1
+    for method in ("ACK", "BYE"):
+        await asyncio.to_thread(servers[0].wait, method)
+    assert not servers[1].seen("BYE")
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "connected")
+    assert await carried(rig, "carrier") == 0
+
+
 @pytest.mark.parametrize("status", [486, 503])
 async def test_a_refused_call_is_counted_off(
     rig: Rig, servers: tuple[Carrier, Carrier], status: int
@@ -157,15 +173,12 @@ async def test_a_caller_who_leaves_is_counted_off_while_it_rings(
 ) -> None:
     """CANCEL goes out, and the line is free."""
     servers[0].answer_after_s = 5
-    try:
-        caller = await ask(rig, "one")
-        await asyncio.to_thread(servers[0].wait, "INVITE")
-        assert await carried(rig, "carrier") == 1
-        caller.dialog.hang_up()
-        await asyncio.to_thread(servers[0].wait, "CANCEL")
-        assert await carried(rig, "carrier") == 0
-    finally:
-        servers[0].answer_after_s = 0.1
+    caller = await ask(rig, "one")
+    await asyncio.to_thread(servers[0].wait, "INVITE")
+    assert await carried(rig, "carrier") == 1
+    caller.dialog.hang_up()
+    await asyncio.to_thread(servers[0].wait, "CANCEL")
+    assert await carried(rig, "carrier") == 0
 
 
 async def test_a_call_whose_worker_dies_is_counted_off(rig: Rig) -> None:

@@ -21,6 +21,7 @@ An outbound call::
 
                           <------   UaDial
       UaDialing           ------>
+      UaTrying            ------>   (once, with the first answer, also where that is 100 or final)
       UaProgress (18x)    ------>
       UaNegotiated        ------>
       UaConfirmed         ------>
@@ -67,6 +68,7 @@ from edge.ua.messages.news import (
     UaRefused,
     UaRegistration,
     UaTransferStatus,
+    UaTrying,
 )
 from edge.ua.messages.settings import (
     UaSettings,
@@ -110,6 +112,7 @@ __all__ = [
     "UaShutdown",
     "UaTlsNames",
     "UaTransferStatus",
+    "UaTrying",
     "UaVouch",
     "parse_settings",
     "settings_text",

@@ -112,6 +112,13 @@ class UaDialing(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class UaTrying(Message):
+    """The first answer of any kind came to an outbound leg's INVITE: somebody is there."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True)
 class UaProgress(Message):
     """A provisional response came for an outbound leg."""
 

@@ -36,6 +36,8 @@ class Carrier:
     early: bool = False
     """183 with SDP and a tone before the final answer."""
     answer_after_s: float = 0.1
+    mute: bool = False
+    """Says nothing to an INVITE, not even 100, before the final answer."""
     dead: bool = False
     """Answers nothing."""
     user: str = ""
@@ -228,13 +230,14 @@ class Carrier:
                     self._reply(invite[0], address, 487)
 
     def _take(self, request: SipMessage, address: tuple[str, int]) -> None:
-        self._reply(request, address, 100)
+        if not self.mute:
+            self._reply(request, address, 100)
         self._dialogs[request.header("call-id")] = (request, address)
         sdp = self._sdp() if self.srtp is None else self.srtp.answer(self._sdp(), request.body)
         if self.early:
             self._peer = sdp_audio(request.body)[:2]
             self._reply(request, address, 183, [*self.headers], sdp)
-        elif self.ring:
+        elif self.ring and not self.mute:
             self._reply(request, address, 180)
         time.sleep(self.answer_after_s)
         if any(each.header("call-id") == request.header("call-id") for each in self.seen("CANCEL")):

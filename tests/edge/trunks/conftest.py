@@ -23,6 +23,7 @@ trunks:
     sources: 127.0.0.1
     servers: ["127.0.0.1:{carrier.port}", "127.0.0.1:{spare.port}"]
     qualify: {{interval_s: 0}}
+    silence_s: 1
     numbers: {{country: "49", area: "30", outbound: e164_without_plus}}
     identity: {{number: "+4930999", send_from: caller}}
     headers:
@@ -118,6 +119,7 @@ def level(carrier: Carrier, spare: Carrier, request: pytest.FixtureRequest) -> N
         request.getfixturevalue("exchange").agent.heard.clear()
     for each in (carrier, spare):
         each.status, each.early, each.dead, each.answer_after_s = 200, False, False, 0.1
+        each.mute = False
         each.headers = ()
         each.requests.clear()
         each.heard.clear()

@@ -88,6 +88,23 @@ def test_the_second_server_is_dialled_when_the_first_cannot(
     assert "caller_hangup (200, by caller)" in done.stdout
 
 
+def test_a_silent_server_is_passed_over(
+    exchange: Exchange, carrier: Carrier, spare: Carrier
+) -> None:
+    """The second server is dialled; what the first answers too late gets ACK and BYE."""
+    carrier.mute, carrier.answer_after_s = True, 1.8
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(dial, exchange)
+        spare.wait("ACK")
+        carrier.wait("ACK")
+        carrier.wait("BYE")
+        assert not spare.seen("BYE")
+        spare.hang_up()
+        done = running.result(20)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "caller_hangup (200, by caller)" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

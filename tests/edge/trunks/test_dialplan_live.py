@@ -48,6 +48,37 @@ def test_an_announcement_is_played_and_the_call_ends(exchange: Exchange) -> None
     assert (record["reason"], record["ended_by"], record["agent"]) == ("announced", "system", None)
 
 
+def test_a_silent_server_is_passed_over_for_the_next(
+    exchange: Exchange, carrier: Carrier, spare: Carrier
+) -> None:
+    """The second server's far end is heard; what the first answers too late gets ACK and BYE."""
+    carrier.mute, carrier.answer_after_s = True, 1.8
+    with calling(exchange.port, "+4930405") as caller:
+        assert caller.call().status == 200
+        assert len(carrier.seen("INVITE")) == len(spare.seen("INVITE")) == 1
+        carrier.wait("ACK")
+        carrier.wait("BYE")
+        assert not spare.seen("BYE")
+    spare.wait("BYE")
+    (passed,) = [e for e in exchange.events("server_passed_over") if e["sip_status"] == 408][-1:]
+    assert (passed["trunk"], passed["server"]) == ("carrier", f"udp:127.0.0.1:{carrier.port}")
+
+
+def test_a_caller_who_leaves_while_a_server_is_silent(
+    exchange: Exchange, carrier: Carrier, spare: Carrier
+) -> None:
+    """Nobody else is dialled for them; the late 200 gets ACK and BYE."""
+    carrier.mute, carrier.answer_after_s = True, 1.5
+    with calling(exchange.port, "+4930406") as caller:
+        asking = threading.Thread(target=caller.call)
+        asking.start()
+        carrier.wait("INVITE")
+        caller.dialog.cancel()
+        asking.join(5)
+        carrier.wait("BYE")
+    assert not spare.seen("INVITE")
+
+
 def test_a_rule_that_rejects_says_why(exchange: Exchange) -> None:
     """The plan's code goes out with a Reason; the record names the rule."""
     with calling(exchange.port, "+4930300") as caller:
