@@ -9,6 +9,8 @@ from enum import StrEnum
 from edge.queues.events import GaveUp
 from media.config.queues import QueueConfig
 
+TRUNK = " trunk "
+"""Stands between a number and the trunk that it goes out over."""
 NOBODY = frozenset({GaveUp.FULL, GaveUp.CLOSED, GaveUp.NOBODY_HERE})
 
 
@@ -29,7 +31,7 @@ class Fallback:
 
     kind: Kind
     name: str = ""
-    """Queue or number."""
+    """Queue, or number as ``NUMBER`` or ``NUMBER trunk NAME``."""
 
 
 AGENT = Fallback(Kind.AGENT)
@@ -49,7 +51,7 @@ def after_queue(queue: QueueConfig, reason: GaveUp, visited: Collection[str]) ->
 
 
 def parse_fallback(text: str) -> Fallback:
-    """Read ``queue NAME``, ``number NUMBER`` or a single word, as the configuration checked."""
+    """Read ``queue NAME``, ``number NUMBER [trunk NAME]`` or a single word, as it was checked."""
     kind, _, name = text.partition(" ")
     return Fallback(Kind(kind), name.strip())
 
@@ -61,5 +63,10 @@ def _of_action(queue: QueueConfig) -> Fallback:
     if action.queue is not None:
         return Fallback(Kind.QUEUE, action.queue)
     if action.number is not None:
-        return Fallback(Kind.NUMBER, action.number)
+        return to_number(action.number, action.trunk)
     return Fallback(Kind.END)
+
+
+def to_number(number: str, trunk: str | None) -> Fallback:
+    """Return the way to a number, over any trunk where none is named."""
+    return Fallback(Kind.NUMBER, f"{number}{TRUNK}{trunk}" if trunk else number)

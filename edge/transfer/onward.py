@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Callable
 
 from edge.dialplan.plan import CallFacts, DialPlan
-from edge.transfer.fallback import AGENT, Fallback, Kind
+from edge.transfer.fallback import AGENT, Fallback, Kind, to_number
 
 Onward = Callable[[str, str], Fallback | None]
 """Takes the URI that the phone pointed to and the caller's number."""
@@ -27,7 +27,7 @@ def onward_by_plan(plan: DialPlan) -> Onward:
         if action.queue is not None:
             return Fallback(Kind.QUEUE, action.queue)
         if action.number is not None:
-            return Fallback(Kind.NUMBER, action.number)
+            return to_number(action.number, action.trunk)
         return AGENT if action.agent is not None else None
 
     return look_up

@@ -12,6 +12,7 @@ from edge.called_side import Destination
 from edge.outbound import OutboundLeg
 from edge.transfer import events as e
 from edge.transfer.briefing import Briefing
+from edge.transfer.fallback import TRUNK
 from edge.transfer.invitation import invitation
 from edge.transfer.order import Order, TransferSurroundings
 from edge.transfer.over_trunk import route_over_trunk, way_out
@@ -95,7 +96,7 @@ class Phones:
     async def _way(self, member: str, queue_name: str, number: str) -> Destination | Route:
         config, order = self._around.config, self._order
         if member == OUTSIDE:
-            number, _, named = number.partition(" trunk ")
+            number, _, named = number.partition(TRUNK)
             phone, trunk, queue, reason = number, None, None, order.reason
             if not number.startswith(("sip:", "sips:")) and (named or number not in config.phones):
                 trunk = way_out(config, named, order.trunk)

@@ -10,6 +10,9 @@ from media.config.queues import QueueConfig, QueueConnect
 from media.config.read import Problem, Reading, did_you_mean
 from media.config.trunks import Transfer
 
+_JOINED = (Transfer.AUTO, Transfer.BRIDGE)
+"""Trunks whose callers are joined here; AUTO becomes REFER only where it is known to work."""
+
 CheckReference = Callable[[str, str, str | None, Iterable[str], Reading], None]
 """Notes an unknown name: (path, kind, name, known names, reading)."""
 
@@ -34,6 +37,17 @@ def check_queue(
             check(f"{path}.{field}", "queue", name, queues, reading)
             if f"queues.{name}" == path:
                 reading.note_at(f"{path}.{field}", "a queue cannot fall back to itself")
+        if kind == "number":
+            _check_number(f"{path}.{field}", name, config, reading, check, warnings)
+    action = queue.on_failure
+    if action is not None and action.number is not None and action.trunk is None:
+        _check_number(f"{path}.on_failure.number", action.number, config, reading, check, warnings)
+    by_refer = any(each.transfer not in _JOINED for each in config.trunks.values())
+    joined = queue.connect is QueueConnect.BRIDGE or (
+        queue.connect is QueueConnect.AUTO and not by_refer
+    )
+    if queue.outside is not None and joined:
+        _check_number(f"{path}.outside", queue.outside, config, reading, check, warnings)
     check(f"{path}.second_line", "queue", queue.second_line, queues, reading)
     if queue.outside is not None and queue.members:
         reading.note_at(f"{path}.outside", "a queue has members or an outside number, not both")
@@ -52,6 +66,32 @@ def check_queue(
     keys = [queue.whisper.accept_key, queue.whisper.decline_key, queue.whisper.repeat_key]
     if len(set(keys)) < len(keys):
         reading.note_at(f"{path}.whisper", "accept, decline and repeat need three different keys")
+
+
+def _check_number(
+    path: str,
+    number: str,
+    config: Config,
+    reading: Reading,
+    check: CheckReference,
+    warnings: list[Problem],
+) -> None:
+    """Note a trunk that cannot call a number outside, and warn where none can."""
+    number, _, named = number.partition(" trunk ")
+    sip = number.startswith(("sip:", "sips:"))
+    if named:
+        check(path, "trunk", named, reading.names.get("trunks", []), reading)
+        trunk = config.trunks.get(named)
+        if sip:
+            reading.note_at(path, "a SIP address needs no trunk; keep one of them")
+        elif trunk is not None and not trunk.carries_calls_out:
+            reading.note_at(path, f'trunk "{named}" has no servers to call over')
+        return
+    if sip or number in config.phones or any(each.servers for each in config.trunks.values()):
+        return
+    line, column = reading.position(path)
+    message = f"no trunk has servers to call {number} over; callers go nowhere from here"
+    warnings.append(Problem(reading.file, line, column, path, message))
 
 
 def check_people(config: Config, reading: Reading, check: CheckReference) -> None:

@@ -14,8 +14,8 @@ Code = Annotated[str, Matching(r"[0-9*#]{2,8}", "a feature code, as *61")]
 Fallback = Annotated[
     str,
     Matching(
-        r"agent|voicemail|callback|end|queue \S.*|number [+0-9*#A-Za-z:@.-]+",
-        "agent, queue NAME, number NUMBER, voicemail, callback or end",
+        r"agent|voicemail|callback|end|queue \S.*|number [+0-9*#A-Za-z:@.-]+( trunk \S+)?",
+        "agent, queue NAME, number NUMBER [trunk NAME], voicemail, callback or end",
     ),
 ]
 
@@ -184,8 +184,9 @@ class QueueConfig:
     """What follows when the human hangs up: ``end``, or the ``agent`` takes the caller back."""
     on_nobody: Fallback | None = None
     """Nobody is there, or the queue is closed or full: ``agent``, ``queue NAME``,
-    ``number NUMBER``, ``voicemail``, ``callback`` or ``end``. None takes ``on_failure``, else the
-    agent, who is told the reason."""
+    ``number NUMBER``, ``number NUMBER trunk NAME``, ``voicemail``, ``callback`` or ``end``. None
+    takes ``on_failure``, else the agent, who is told the reason. A number without a trunk goes out
+    over the caller's, where that has servers, else over the first that has."""
     on_no_answer: Fallback | None = None
     """Nobody answers, or the longest wait is over; as ``on_nobody``."""
     on_failure: ActionConfig | None = None

@@ -96,6 +96,16 @@ def config(**more: object) -> Config:
         (QueueConfig(on_no_answer="queue b"), GaveUp.MAX_WAIT, Fallback(Kind.QUEUE, "b")),
         (QueueConfig(on_no_answer="queue a"), GaveUp.MAX_WAIT, AGENT),
         (QueueConfig(on_no_answer="number +491"), GaveUp.NO_ANSWER, Fallback(Kind.NUMBER, "+491")),
+        (
+            QueueConfig(on_nobody="number +491 trunk b"),
+            GaveUp.FULL,
+            Fallback(Kind.NUMBER, "+491 trunk b"),
+        ),
+        (
+            QueueConfig(on_failure=ActionConfig(number="12", trunk="b")),
+            GaveUp.FULL,
+            Fallback(Kind.NUMBER, "12 trunk b"),
+        ),
         (QueueConfig(on_nobody="callback"), GaveUp.FULL, Fallback(Kind.CALLBACK)),
         (QueueConfig(on_nobody="end"), GaveUp.NOBODY_HERE, Fallback(Kind.END)),
         (
@@ -290,7 +300,7 @@ def test_onward_goes_only_where_the_plan_leads() -> None:
     changed = Config(base.agents, rules, trunks=base.trunks, queues=base.queues)
     look_up = onward_by_plan(DialPlan.compile(changed))
     assert look_up("sip:300@pbx", "+49") == Fallback(Kind.QUEUE, "sales")
-    assert look_up("sip:301@pbx", "+49") == Fallback(Kind.NUMBER, "+4930555")
+    assert look_up("sip:301@pbx", "+49") == Fallback(Kind.NUMBER, "+4930555 trunk carrier")
     assert look_up("sip:0@pbx;x=y", "+49") == AGENT
     assert look_up("sip:302@pbx", "+49") is None
     assert look_up("sip:00900123456@evil.example", "+49") is None

@@ -262,3 +262,26 @@ def test_reading_does_not_depend_on_the_day() -> None:
         f"hours:\n  h: {{time_zone: UTC, open: {{mon: '08:00-09:00'}}, holidays: [{year}-12-25]}}\n"
     )
     assert good(text).hours["h"].holidays == (f"{year}-12-25",)
+
+
+@pytest.mark.parametrize(
+    ("trunks", "way", "problem", "warned"),
+    [
+        ("in: {sources: 192.0.2.1}, out: {servers: s}", "+491", "", False),
+        ("in: {sources: 192.0.2.1}, out: {servers: s}", "+491 trunk out", "", False),
+        ("in: {sources: 192.0.2.1}", "+491", "", True),
+        ("in: {sources: 192.0.2.1}", "sip:x@192.0.2.2", "", False),
+        ("in: {sources: 192.0.2.1}", "+491 trunk in", "has no servers to call over", False),
+        ("carrier: {servers: s}", "+491 trunk carier", 'did you mean "carrier"', False),
+        ("in: {servers: s}", "sip:x@192.0.2.2 trunk in", "needs no trunk", False),
+    ],
+)
+def test_a_number_that_a_queue_falls_back_to_needs_a_way_out(
+    trunks: str, way: str, problem: str, warned: bool
+) -> None:
+    """A trunk that cannot call is a problem, no way at all a warning, both at the fallback."""
+    text = f"trunks: {{{trunks}}}\nqueues:\n  q: {{on_nobody: {way!r}}}\n"
+    loaded = parsed(BASE + text.replace("on_nobody: '", "on_nobody: 'number "))
+    problems = [each for each in loaded.reading.problems if each.path == "queues.q.on_nobody"]
+    assert [problem in each.message for each in problems] == ([True] if problem else [])
+    assert ("queues.q.on_nobody" in [each.path for each in loaded.warnings]) is warned

@@ -8,7 +8,6 @@ import pytest_asyncio
 
 from edge.trunks.messages import Trunks, TrunksRequest
 from tests.edge.trunks.carrier import Carrier
-from tests.harness.waiting import until
 from tests.transfer.conftest import QUICK
 from tests.transfer.rig import Caller, Rig
 from tests.transfer.rtp import TONES
@@ -66,6 +65,16 @@ async def switchboard(
         people |= {f"two{n}": people["two"] for n in range(2)}
         queues["two"]["members"] |= {"two0": {}, "two1": {}}
         queues["two"]["strategy"] = "linear"
+        people["away"] = {"phone": "sip:away@127.0.0.1:9", "on_duty": False}
+        queues |= {
+            name: {**QUICK, "members": {"away": {}}, "on_nobody": f"number {way}"}
+            for name, way in (("named", "+4930777 trunk spare"), ("unnamed", "+4930777"))
+        }
+        trunks = {
+            "inbound": {"sources": "127.0.0.1"},
+            **trunks,
+            "spare": {**line, "servers": line["servers"][1:]},
+        }
         more = {"trunks": trunks, "limits": {"calls": 4}}
         more["sip"] = {
             "address": "127.0.0.1",
@@ -101,6 +110,13 @@ async def ask(rig: Rig, queue: str, number: str = "100") -> Caller:
     """Have a caller want a person."""
     caller = await rig.caller(number=number)
     caller.ask(queue)
+    return caller
+
+
+async def talk(rig: Rig, queue: str) -> Caller:
+    """Have a caller want a person and hear them."""
+    caller = await ask(rig, queue)
+    await caller.hears("ann", 8)
     return caller
 
 
@@ -195,9 +211,7 @@ async def test_a_call_whose_worker_dies_is_counted_off(rig: Rig) -> None:
 
 async def test_a_full_trunk_takes_nobody_more(rig: Rig, servers: tuple[Carrier, Carrier]) -> None:
     """The third person over two lines counts as busy without an INVITE."""
-    first, second = await ask(rig, "two"), await ask(rig, "two")
-    for each in (first, second):
-        await until(lambda each=each: each.dialog.hears("ann"), 8, rig.log)  # type: ignore[misc]
+    first, second = await talk(rig, "two"), await talk(rig, "two")
     assert await carried(rig, "narrow") == 2
     third = await ask(rig, "two")
     (attempt,) = await rig.recorded(third.call_id, "busy")
@@ -208,3 +222,16 @@ async def test_a_full_trunk_takes_nobody_more(rig: Rig, servers: tuple[Carrier, 
         each.dialog.hang_up()
         await rig.recorded(each.call_id, "connected")
     assert await carried(rig, "narrow") == 0
+
+
+@pytest.mark.parametrize(("queue", "server"), [("named", 1), ("unnamed", 0)])
+async def test_a_number_that_a_queue_falls_back_to(
+    rig: Rig, servers: tuple[Carrier, Carrier], queue: str, server: int
+) -> None:
+    """It goes out over the trunk that is named, else over the first with servers."""
+    caller = await ask(rig, queue)
+    await caller.hears("ann", 8)
+    assert servers[server].wait("INVITE").first_line.startswith("INVITE sip:030777@")
+    assert not servers[1 - server].seen("INVITE")
+    caller.dialog.hang_up()
+    await rig.recorded(caller.call_id, "connected")
