@@ -65,6 +65,7 @@ class Carrier:
         self._peer: tuple[str, int] | None = None
         self._contact: dict[str, str] = {}
         self._dialogs: dict[str, tuple[SipMessage, tuple[str, int]]] = {}
+        self._cancelled: set[str] = set()
         self._cseq = itertools.count(1)
         self._open = True
         self._threads = [
@@ -225,6 +226,7 @@ class Carrier:
                 self._peer = None
             self._reply(request, address, 200)
             if method == "CANCEL":
+                self._cancelled.add(request.header("call-id"))
                 invite = self._dialogs.get(request.header("call-id"))
                 if invite is not None:
                     self._reply(invite[0], address, 487)
@@ -240,7 +242,7 @@ class Carrier:
         elif self.ring and not self.mute:
             self._reply(request, address, 180)
         time.sleep(self.answer_after_s)
-        if any(each.header("call-id") == request.header("call-id") for each in self.seen("CANCEL")):
+        if request.header("call-id") in self._cancelled or not self._open:
             return
         if self.status != 200:
             self._peer = None
