@@ -27,12 +27,10 @@ from edge.trunks.recognition import Recognised, host_of
 from edge.trunks.routed import Routed
 from edge.trunks.routing import SOURCE_HEADER, Offered, Routing
 from edge.ua.messages import UaInvite
+from edge.ua.proxied import IDENTITY_HEADER
 from media.config.model import Config, Front
 from media.config.trunks import Dtmf
 from media.messages import CallId
-
-IDENTITY_HEADER = "x-cordboard-identity"
-"""Put on by the front: ``trunk:NAME`` or ``phone:NAME`` of who has proven the password."""
 
 log = structlog.get_logger()
 
@@ -150,7 +148,7 @@ class Intake:
     def _trunk_of(self, invite: UaInvite) -> str | TurnedAway | None:
         routing = self.routing
         if routing.config.sip.front is Front.KAMAILIO:
-            kind, _, name = invite.headers.get(IDENTITY_HEADER, "").partition(":")
+            kind, _, name = invite.headers.get(IDENTITY_HEADER.lower(), "").partition(":")
             if kind == "trunk" and name in routing.config.trunks:
                 return name  # the front has checked the password
             if kind == "phone" and name in routing.config.phones:
