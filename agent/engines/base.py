@@ -7,7 +7,7 @@ threads. Cancelling the awaiting task stops the work as soon as the engine can.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,11 +90,15 @@ class RecognizerModel(Protocol):
     name: str
     language: str
 
-    def open(self, likely: Sequence[str] = ()) -> RecognizerSession:
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> RecognizerSession:
         """Open a session for one call.
 
         Args:
             likely: words that may well be all that a caller says.
+            may_repeat: asked, in any thread, right before a short answer is heard a second time;
+                False leaves it at the first.
         """
         ...
 

@@ -117,7 +117,9 @@ class FakeRecognizer:
         self.fault: Exception | None = None
         self._numbers: list[int] = []
 
-    def open(self, likely: Sequence[str] = ()) -> FakeRecognizer:
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> FakeRecognizer:
         return self
 
     def start(self) -> None:
