@@ -80,6 +80,8 @@ class Answer:
     """The fact to say instead when the answer does not come; empty where there is none."""
     reason: str = ""
     """Why a person is wanted, where the answer leads to one."""
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the caller's turn is over and somebody waits for it."""
     task: asyncio.Task[None] | None = None
 
     def follow(self, plan: Plan) -> str:
@@ -148,6 +150,11 @@ class Answering:
             await self._stand_in(answer, error, changed)
         answer.finished = True
         changed(answer)
+
+    def release(self, answer: Answer) -> None:
+        """Take that the caller waits for an answer from now on."""
+        answer.wanted.set()
+        self._dialogue.hurry()
 
     async def _speak(
         self, answer: Answer, texts: AsyncIterator[str], changed: Callable[[Answer], None]
@@ -258,7 +265,7 @@ class Answering:
             answer.source = "fast_lane"
             yield persona.spoken(sure.text)
             return
-        call = await self._decide(answer.words, history)
+        call = await self._decide(answer, history)
         if call is not None:
             yield answer.follow(self._handover.connect(call.reason, call.queue))
             return
@@ -285,6 +292,7 @@ class Answering:
         tokens = self._dialogue.generate(
             messages,
             max_tokens=TOKENS_PER_WORD * min(limit + FINISHING_WORDS, most),
+            urgent=answer.wanted.is_set(),
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
@@ -310,15 +318,18 @@ class Answering:
         elif guard.refused and ending:
             yield ending
 
-    async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
+    async def _decide(self, answer: Answer, history: list[ChatMessage]) -> ToolCall | None:
         """Let the model say whether the caller needs one of the queues that it may use."""
-        persona = self._persona
+        persona, words = self._persona, answer.words
         queues = self._tool.candidates(words, persona.knowledge) if self._allowance.model else []
         if not queues:
             return None
         messages = [*persona.prefix, *history, *self._tool.dialogue(words, queues)]
         tokens = self._dialogue.generate(
-            messages, max_tokens=MAX_TOKENS, grammar=self._tool.grammar(queues)
+            messages,
+            max_tokens=MAX_TOKENS,
+            urgent=answer.wanted.is_set(),
+            grammar=self._tool.grammar(queues),
         )
         try:
             async with closing(tokens) as pieces:

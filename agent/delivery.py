@@ -131,6 +131,8 @@ class Delivery:
     def release(self, exchange: Exchange) -> None:
         """Let the prepared answer be heard: the caller's turn is over."""
         self._released = exchange
+        if self._answer is not None:
+            self._answering.release(self._answer)
         self.pump()
 
     def pump(self) -> None:

@@ -135,12 +135,17 @@ class Dialogue(Protocol):
         Args:
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
-            urgent: first tokens of this go before later tokens of other calls.
+            urgent: somebody waits for it: its first tokens go before all that nobody waits for yet
+                and before later tokens of other calls.
             likely: texts that the answer may repeat, likeliest first; they change how fast it
                 comes, never what it says.
             grammar: GBNF that the answer must follow, where the engine can; what comes is to be
                 checked all the same.
         """
+        ...
+
+    def hurry(self) -> None:
+        """Make what is being generated urgent: now somebody waits for it."""
         ...
 
     def close(self) -> None:

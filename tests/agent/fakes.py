@@ -170,6 +170,9 @@ class FakeModel:
     asked: list[list[ChatMessage]] = field(default_factory=list)
     cancelled: int = 0
     prefills: int = 0
+    urgent: list[bool] = field(default_factory=list)
+    """Of each answer that was asked for."""
+    hurried: int = 0
 
     async def open(self, prefix: Sequence[ChatMessage]) -> FakeModel:
         return self
@@ -188,6 +191,7 @@ class FakeModel:
         grammar: str | None = None,
     ) -> AsyncIterator[str]:
         self.asked.append(list(messages))
+        self.urgent.append(urgent)
         question = messages[-1].text.split("Caller: ")[-1].lower()
         answer = next(
             (each for key, each in self.answers.items() if key in question), "I do not know."
@@ -203,6 +207,9 @@ class FakeModel:
             whole = True
         finally:
             self.cancelled += not whole
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     def close(self) -> None:
         pass

@@ -93,6 +93,22 @@ def test_answers_a_question() -> None:
     assert answer.first_token_ms < answer.first_audio_ms <= answer.response_ms
 
 
+def test_an_answer_is_urgent_once_somebody_waits_for_it() -> None:
+    """What is prepared in the pause gives way to other calls; the end of the turn changes that."""
+    seen: list[int] = []
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 2.0
+        await phone.say("How long does the battery last?", 300)
+        seen.append(phone.model.hurried)
+        await phone.until_quiet()
+        seen.append(phone.model.hurried)
+
+    phone = hold_call(script)
+    assert phone.model.urgent == [False]
+    assert seen == [0, 1]
+
+
 def test_the_answer_is_prepared_while_the_silence_lasts() -> None:
     """The first audio is in hand before the end of the turn is decided."""
 
