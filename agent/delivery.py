@@ -146,6 +146,9 @@ class Delivery:
                 self._clip = self._speaking.open(answer.source)
                 self._tellings[self._clip.number] = Telling(self._released, answer.then)
             self._speaking.push(self._clip, piece.text, piece.samples, self._clock())
+        if self._clip is not None and self._clip.number in self._tellings:
+            # an answer that failed half-way may lead elsewhere than it was going to
+            self._tellings[self._clip.number].then = answer.then
         if answer.finished and self._pushed == len(answer.pieces):
             if self._clip is not None:
                 self._speaking.end(self._clip)
