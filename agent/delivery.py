@@ -72,6 +72,18 @@ class Delivery:
         return self._clip is not None
 
     @property
+    def forming(self) -> bool:
+        """Whether words of the released answer are coming and none of its audio is there yet."""
+        answer = self._answer
+        return (
+            answer is not None
+            and self.due
+            and not answer.failed
+            and answer.first_token_ns is not None
+            and answer.first_audio_ns is None
+        )
+
+    @property
     def complete(self) -> bool:
         """Whether an answer is ready to the last word but not released."""
         return self._answer is not None and self._answer.finished

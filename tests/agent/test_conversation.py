@@ -296,6 +296,20 @@ def test_a_late_answer_gets_one_filler() -> None:
     assert [each.source for each in said] == ["greeting", "filler", "model"]
 
 
+def test_an_answer_whose_words_are_coming_is_not_put_behind_a_filler() -> None:
+    """Its first words are there at 1.5 s, its audio after 1.7 s: nothing is said in between."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s, phone.voice.delay_s = 1.2, 0.35
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    said = phone.turns(Speaker.AGENT)
+    assert [each.source for each in said] == ["greeting", "model"]
+    assert said[-1].response_ms is not None and 1_700 < said[-1].response_ms < 2_200
+
+
 def test_an_answer_behind_a_filler_is_heard_whole() -> None:
     """An answer that comes while the filler plays follows it, and nothing follows the answer."""
 
