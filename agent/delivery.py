@@ -103,6 +103,11 @@ class Delivery:
         """The fact that may be said instead of an answer that does not come."""
         return self._answer.fallback if self._answer is not None else ""
 
+    @property
+    def _works(self) -> bool:
+        """Whether an answer is being worked out: a call has one sequence, and it would be cut."""
+        return self._answer is not None and not self._answer.finished
+
     def context(self) -> str:
         """Return what the caller said before, for questions that say "it"."""
         return self._history.last(Speaker.CALLER)
@@ -123,11 +128,15 @@ class Delivery:
         return self._answering.grasp(text, self.context())
 
     async def foresee(self, text: str) -> None:
-        """Make the model ready for these unfinished words."""
+        """Make the model ready for these unfinished words, unless it works on an answer."""
+        if self._works:
+            return
         await self._answering.foresee(text, self._history.messages(), self.context())
 
     async def remember(self) -> None:
-        """Put what was said so far into the model's cache."""
+        """Put what was said so far into the model's cache, unless it works on an answer."""
+        if self._works:
+            return
         await self._answering.remember(self._history.messages())
 
     def discard(self) -> None:

@@ -109,6 +109,23 @@ def test_an_answer_is_urgent_once_somebody_waits_for_it() -> None:
     assert seen == [0, 1]
 
 
+def test_nothing_is_prefilled_into_an_answer() -> None:
+    """A clip that ends, or a last partial word, cuts no answer: both use the call's sequence."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 0.5
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.model.generating == 1)
+        delivery = phone.conversation._exchanges.delivery
+        await delivery.remember()
+        await delivery.foresee("What about the warranty?")
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    assert phone.model.prefills and not phone.model.prefilled_into
+    assert phone.turns(Speaker.AGENT)[-1].text == ANSWERS["battery"]
+
+
 def test_the_answer_is_prepared_while_the_silence_lasts() -> None:
     """The first audio is in hand before the end of the turn is decided."""
 
