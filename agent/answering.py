@@ -32,6 +32,7 @@ from agent.persona import Persona
 from agent.prompting import write_question
 from agent.streams import closing
 from agent.tool_call import MAX_TOKENS, MarkerFilter, ToolCall, TransferTool
+from agent.words import rest_of
 
 KNOWN_COVERAGE = 0.5
 """So much of a question's weight in a fact, and the fact is about it."""
@@ -80,6 +81,8 @@ class Answer:
     """The fact to say instead when the answer does not come; empty where there is none."""
     reason: str = ""
     """Why a person is wanted, where the answer leads to one."""
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the caller's turn is over and somebody waits for it."""
     task: asyncio.Task[None] | None = None
 
     def follow(self, plan: Plan) -> str:
@@ -139,48 +142,78 @@ class Answering:
         Raises:
             Exception: of an engine, when nothing else could be said either.
         """
-        try:
-            await self._speak(answer, self._write(answer, history, context), changed)
-            self._failures = 0
-        except Exception as error:  # the engines' edge: their fault ends an answer, not the call
+        error = await self._take(answer, self._write(answer, history, context), changed)
+        if error is not None:
             answer.failed = True
-            log.warning("answer_failed", reason=f"{type(error).__name__}: {error}")
+            # a caller who goes on talking has not been failed: nothing is counted or said
+            await answer.wanted.wait()
             await self._stand_in(answer, error, changed)
         answer.finished = True
+        self._forgive(answer)
         changed(answer)
 
-    async def _speak(
+    def release(self, answer: Answer) -> None:
+        """Take that the caller waits for an answer from now on."""
+        answer.wanted.set()
+        self._forgive(answer)
+        self._dialogue.hurry()
+
+    def _forgive(self, answer: Answer) -> None:
+        if answer.wanted.is_set() and answer.finished and not answer.failed:
+            self._failures = 0
+
+    async def _take(
         self, answer: Answer, texts: AsyncIterator[str], changed: Callable[[Answer], None]
-    ) -> None:
-        async for text in texts:
-            first = True
-            async for samples in self._persona.speech.say(_intoned(text)):
+    ) -> Exception | None:
+        """Add pieces to an answer as they come; return the engine's fault that ended them."""
+        async with closing(self._spoken(texts)) as pieces:
+            while True:
+                try:
+                    piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return None
+                except Exception as error:  # the engines' edge: it ends an answer, not the call
+                    reason = f"{type(error).__name__}: {error}"
+                    log.warning("answer_failed", reason=reason, exc_info=error)
+                    return error
                 if answer.first_audio_ns is None:
                     answer.first_audio_ns = self._clock()
-                answer.pieces.append(Piece(text if first else "", samples))
-                first = False
+                answer.pieces.append(piece)
                 changed(answer)
+
+    async def _spoken(self, texts: AsyncIterator[str]) -> AsyncIterator[Piece]:
+        async with closing(texts) as sentences:
+            async for text in sentences:
+                first = True
+                async for samples in self._persona.speech.say(_intoned(text)):
+                    yield Piece(text if first else "", samples)
+                    first = False
 
     async def _stand_in(
         self, answer: Answer, error: Exception, changed: Callable[[Answer], None]
     ) -> None:
-        """Say something else instead of an answer whose engine failed."""
-        if not answer.pieces and self._handover.gave_up(fact_known=bool(answer.fallback)):
-            await self._speak(
-                answer, _only(answer.follow(self._handover.connect(STALLED))), changed
-            )
+        """Say something else instead of (the rest of) an answer whose engine failed."""
+        said = " ".join(each.text for each in answer.pieces if each.text)
+        rest = rest_of(answer.fallback, said)
+        if self._handover.gave_up(fact_known=bool(answer.fallback)):
+            if said and rest:
+                await self._take(answer, _only(rest), changed)
+            await self._say(answer, self._handover.connect(STALLED), changed)
             return
-        try:
-            if answer.fallback:
-                answer.source = answer.source if answer.pieces else "fact"
-                await self._speak(answer, _only(answer.fallback), changed)
+        if answer.fallback:
+            answer.source = answer.source if said else "fact"
+            # where the voice is gone, too, sentences known by heart are not
+            if not rest or await self._take(answer, _only(rest), changed) is None:
                 return
-        except Exception as again:  # the voice is gone, too: sentences known by heart are not
-            log.warning("answer_failed", reason=f"{type(again).__name__}: {again}")
         self._failures += 1
         if self._failures >= FAILURES:
             raise error
-        await self._speak(answer, _only(answer.follow(self._handover.plan_unknown())), changed)
+        await self._say(answer, self._handover.plan_unknown(), changed)
+
+    async def _say(self, answer: Answer, plan: Plan, changed: Callable[[Answer], None]) -> None:
+        error = await self._take(answer, _only(answer.follow(plan)), changed)
+        if error is not None:
+            raise error
 
     def grasp(self, words: str, context: str) -> Grasp:
         """Say whether words that may not be all can be answered."""
@@ -258,7 +291,7 @@ class Answering:
             answer.source = "fast_lane"
             yield persona.spoken(sure.text)
             return
-        call = await self._decide(answer.words, history)
+        call = await self._decide(answer, history)
         if call is not None:
             yield answer.follow(self._handover.connect(call.reason, call.queue))
             return
@@ -285,6 +318,7 @@ class Answering:
         tokens = self._dialogue.generate(
             messages,
             max_tokens=TOKENS_PER_WORD * min(limit + FINISHING_WORDS, most),
+            urgent=answer.wanted.is_set(),
             likely=[each.text for each in facts],
         )
         spoken = self._without_markers(answer, self._count(answer, tokens))
@@ -310,15 +344,18 @@ class Answering:
         elif guard.refused and ending:
             yield ending
 
-    async def _decide(self, words: str, history: list[ChatMessage]) -> ToolCall | None:
+    async def _decide(self, answer: Answer, history: list[ChatMessage]) -> ToolCall | None:
         """Let the model say whether the caller needs one of the queues that it may use."""
-        persona = self._persona
+        persona, words = self._persona, answer.words
         queues = self._tool.candidates(words, persona.knowledge) if self._allowance.model else []
         if not queues:
             return None
         messages = [*persona.prefix, *history, *self._tool.dialogue(words, queues)]
         tokens = self._dialogue.generate(
-            messages, max_tokens=MAX_TOKENS, grammar=self._tool.grammar(queues)
+            messages,
+            max_tokens=MAX_TOKENS,
+            urgent=answer.wanted.is_set(),
+            grammar=self._tool.grammar(queues),
         )
         try:
             async with closing(tokens) as pieces:

@@ -72,6 +72,18 @@ class Delivery:
         return self._clip is not None
 
     @property
+    def forming(self) -> bool:
+        """Whether words of the released answer are coming and none of its audio is there yet."""
+        answer = self._answer
+        return (
+            answer is not None
+            and self.due
+            and not answer.failed
+            and answer.first_token_ns is not None
+            and answer.first_audio_ns is None
+        )
+
+    @property
     def complete(self) -> bool:
         """Whether an answer is ready to the last word but not released."""
         return self._answer is not None and self._answer.finished
@@ -90,6 +102,11 @@ class Delivery:
     def fallback(self) -> str:
         """The fact that may be said instead of an answer that does not come."""
         return self._answer.fallback if self._answer is not None else ""
+
+    @property
+    def _works(self) -> bool:
+        """Whether an answer is being worked out: a call has one sequence, and it would be cut."""
+        return self._answer is not None and not self._answer.finished
 
     def context(self) -> str:
         """Return what the caller said before, for questions that say "it"."""
@@ -111,11 +128,15 @@ class Delivery:
         return self._answering.grasp(text, self.context())
 
     async def foresee(self, text: str) -> None:
-        """Make the model ready for these unfinished words."""
+        """Make the model ready for these unfinished words, unless it works on an answer."""
+        if self._works:
+            return
         await self._answering.foresee(text, self._history.messages(), self.context())
 
     async def remember(self) -> None:
-        """Put what was said so far into the model's cache."""
+        """Put what was said so far into the model's cache, unless it works on an answer."""
+        if self._works:
+            return
         await self._answering.remember(self._history.messages())
 
     def discard(self) -> None:
@@ -131,6 +152,8 @@ class Delivery:
     def release(self, exchange: Exchange) -> None:
         """Let the prepared answer be heard: the caller's turn is over."""
         self._released = exchange
+        if self._answer is not None:
+            self._answering.release(self._answer)
         self.pump()
 
     def pump(self) -> None:
@@ -144,6 +167,9 @@ class Delivery:
                 self._clip = self._speaking.open(answer.source)
                 self._tellings[self._clip.number] = Telling(self._released, answer.then)
             self._speaking.push(self._clip, piece.text, piece.samples, self._clock())
+        if self._clip is not None and self._clip.number in self._tellings:
+            # an answer that failed half-way may lead elsewhere than it was going to
+            self._tellings[self._clip.number].then = answer.then
         if answer.finished and self._pushed == len(answer.pieces):
             if self._clip is not None:
                 self._speaking.end(self._clip)

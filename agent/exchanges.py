@@ -160,6 +160,7 @@ class Exchanges:
 
     def receive_tick(self) -> None:
         """Do what time demands of whose turn it is."""
+        self.patience.forming = self.delivery.forming
         self._hearing.take(self._listening.receive(turn_taking.Tick()))
         self.floor.receive(interruption.Tick())
 
@@ -177,6 +178,7 @@ class Exchanges:
         Args:
             expectant: whether nothing but the caller's voice is waited for.
         """
+        self.patience.forming = self.delivery.forming
         heard_out = self._listening.turns.phase is not Phase.QUIET
         self.patience.hears(heard_out, self._clock())
         if (dry_ns := self.delivery.dry_ns) is not None:

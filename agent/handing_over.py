@@ -78,7 +78,9 @@ class HandingOver:
         """Take what was said; the last word before the music asks edge for a person."""
         if clip.state is not ClipState.FINISHED:
             return
-        self._core.note_said(clip.source, telling.then)
+        answer = telling.exchange.answer if telling.exchange is not None else None
+        failed = answer is not None and answer.failed
+        self._core.note_said(clip.source, telling.then, failed=failed)
         queue = transfer_queue(telling.then)
         if queue is not None:
             self._carry_out(self._core.ask(queue, _reason(telling), self._clock()))

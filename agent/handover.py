@@ -156,13 +156,19 @@ class Handover:
         text = self._texts.stalled if reason == STALLED else self._texts.connecting
         return Plan(text, "handover", f"{TRANSFER}{queue or self.queue}", reason)
 
-    def note_said(self, source: str, then: str) -> None:
-        """Note what the caller heard last."""
+    def note_said(self, source: str, then: str, *, failed: bool = False) -> None:
+        """Note what the caller heard last.
+
+        Args:
+            source: who worded it.
+            then: where it leads.
+            failed: the model failed half-way.
+        """
         if source in ("filler", "prompt"):
             return
         self._unknowns = self._unknowns + 1 if source == UNKNOWN else 0
         self.offered = then == OFFER
-        if source == "model":
+        if source == "model" and not failed:
             self._stalls = 0
 
     # ------------------------------------------------------------ a model that does not answer

@@ -10,7 +10,8 @@ nothing, and a load that stays around a limit does not make the ladder swing.
 step    name              what is given up, all before it included
 ======  ================  =================================================================
 0       normal            nothing
-1       no_provisional    answers prepared in pauses that may not be the end of the turn
+1       no_provisional    answers prepared in pauses that may not be the end of the turn, and
+                          short answers heard a second time
 2       short_answers     answers longer than ``short_words``
 3       fast_lane_only    the language model: reviewed sentences and facts as they stand
 4       refuse_calls      new calls (503, Retry-After)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -51,7 +52,17 @@ class LadderWatch:
         self._on_change = on_change
         self._clock = clock
         self._pressure = pressure or cpu_pressure
+        self._second_hearings = 0
+        self._hearings = threading.Lock()
         self._lags_ms: deque[float] = deque(maxlen=LAG_BEATS)
+
+    def allow_second_hearing(self) -> bool:
+        """Say whether a short answer may be heard once more, and count it; asked in any thread."""
+        if not self.allowance.provisional:
+            return False
+        with self._hearings:
+            self._second_hearings += 1
+        return True
 
     @property
     def step(self) -> Step:
@@ -89,6 +100,7 @@ class LadderWatch:
             loop_lag_ms=round(self.load.loop_lag_ms, 2),
             cpu_pressure=self.load.cpu_pressure,
             engine_wait_ms={job: round(ms, 1) for job, ms in self.waits.by_job().items()},
+            second_hearings=self._second_hearings,
         )
 
 

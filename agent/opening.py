@@ -33,7 +33,9 @@ async def open_sessions(
     dialogue = await engines.language_model.open(persona.prefix)
     recognizer: RecognizerSession | None = None
     try:
-        recognizer = engines.recognizer_of(persona.config).open(persona.likely)
+        recognizer = engines.recognizer_of(persona.config).open(
+            persona.likely, watch.allow_second_hearing
+        )
         listening = Listening(
             engines.voice_activity.open(),
             WatchedRecognizer(recognizer, waits),

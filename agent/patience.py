@@ -1,8 +1,9 @@
 """Know when the agent must speak unasked, and when the call must end (sans-IO).
 
 Silence after the agent's last word is asked about, once and again, then taken as an end. An answer
-that is late gets a filler, never two in a row, and one that does not come at all is given up before
-the caller has heard nothing for 4 s. After a goodbye the caller's own goodbye may finish.
+that is late gets a filler, never two in a row, and a little later where its words are coming: the
+filler would only delay it. One that does not come at all is given up before the caller has heard
+nothing for 4 s. After a goodbye the caller's own goodbye may finish.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from media.config.model import AgentLimits
 MS = 1_000_000
 GIVE_UP_MS = 3_300
 """Dead air before an answer is given up; the sentence said instead is ready, so it starts < 4 s."""
+FORMING_MS = 500
+"""A filler is put off by so much while the answer's words come: audio is seldom further away."""
 FAREWELL_MS = 900
 """After the goodbye was played, room for the caller's own to begin."""
 FAREWELL_LIMIT_MS = 4_000
@@ -50,6 +53,8 @@ class Patience:
     filler_ms: int = 1_700
     answered_ns: int = 0
     held: bool = False
+    forming: bool = False
+    """Words of the answer that is waited for are coming, none of them is audible yet."""
     asked: int = 0
     _quiet_since_ns: int | None = None
     _waiting_since_ns: int | None = None
@@ -170,7 +175,9 @@ class Patience:
         return self.fillers and not (self._filled or self._filled_last_turn or self._begun)
 
     def _next_wait_ms(self) -> int:
-        return self.filler_ms if self._may_fill else GIVE_UP_MS
+        if not self._may_fill:
+            return GIVE_UP_MS
+        return min(self.filler_ms + FORMING_MS, GIVE_UP_MS) if self.forming else self.filler_ms
 
     def _judge_waiting(self, now_ns: int) -> list[Action]:
         if self._waiting_since_ns is None or self._hearing:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 from agent.engines.base import (
     ChatMessage,
@@ -121,12 +122,22 @@ class WatchedTurnModel:
         return probability
 
 
+@dataclass(slots=True, eq=False)
+class _Unasked:
+    """An answer in the making."""
+
+    wait: int | None = None
+    """Somebody's wait for it."""
+
+
 class WatchedDialogue:
-    """A dialogue whose first tokens are waited for."""
+    """A dialogue whose first tokens are waited for, once somebody waits."""
 
     def __init__(self, dialogue: Dialogue, waits: Waits) -> None:
         self._dialogue = dialogue
         self._waits = waits
+        self._unasked: _Unasked | None = None
+        """What is being generated without anybody who waits."""
 
     async def prefill(self, messages: Sequence[ChatMessage]) -> None:
         """Put messages into the cache; nobody waits for that."""
@@ -142,17 +153,38 @@ class WatchedDialogue:
         grammar: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the answer's text pieces."""
-        wait = self._waits.begin("language_model")
+        mine = _Unasked()
+        self._unasked = mine
+        if urgent:
+            self._begin_wait()
         tokens = self._dialogue.generate(
             messages, max_tokens=max_tokens, urgent=urgent, likely=likely, grammar=grammar
         )
         try:
             async with closing(tokens) as pieces:
                 async for piece in pieces:
-                    self._waits.end(wait)
+                    self._forget_unasked(mine)
+                    if mine.wait is not None:
+                        self._waits.end(mine.wait)
                     yield piece
         finally:
-            self._waits.forget(wait)
+            self._forget_unasked(mine)
+            if mine.wait is not None:
+                self._waits.forget(mine.wait)
+
+    def hurry(self) -> None:
+        """Count the wait from now on; nobody felt it before."""
+        self._begin_wait()
+        self._dialogue.hurry()
+
+    def _begin_wait(self) -> None:
+        if self._unasked is not None:
+            self._unasked.wait = self._waits.begin("language_model")
+            self._unasked = None
+
+    def _forget_unasked(self, mine: _Unasked) -> None:
+        if self._unasked is mine:
+            self._unasked = None
 
     def close(self) -> None:
         """Give the sequence back."""

@@ -30,6 +30,28 @@ def same_words(one: str, other: str) -> bool:
     return split_words(one) == split_words(other)
 
 
+def rest_of(text: str, said: str) -> str:
+    """Return what of a text was not said yet: all of it, unless the last words said are from it.
+
+    Args:
+        text: to be said.
+        said: what was said before, perhaps in other words at first.
+    """
+    places = [(match.end(), _bare(match[0])) for match in re.finditer(r"\S+", text)]
+    words, last = [each for _, each in places], [_bare(each) for each in said.split()]
+    for count in range(min(len(words), len(last)), 0, -1):
+        for start in range(len(words) - count + 1):
+            # one word is a chance find, unless nothing else was said and it begins the text
+            telling = count > 1 or (not start and len(last) == 1)
+            if telling and words[start : start + count] == last[-count:]:
+                return text[places[start + count - 1][0] :].strip()
+    return text
+
+
+def _bare(word: str) -> str:
+    return "".join(filter(str.isalnum, word.lower()))
+
+
 def squeeze(word: str) -> str:
     """Collapse repeated letters, so that every spelling of a hum is the same one."""
     return re.sub(r"(.)\1+", r"\1", word)

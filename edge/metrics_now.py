@@ -221,6 +221,11 @@ def _agent(agent: AgentFigures) -> Iterator[Metric]:
     changes = CounterMetricFamily("cordboard_ladder_changes", "Steps taken, up and down.")
     changes.add_metric([], agent.ladder_changes)
     yield changes
+    hearings = CounterMetricFamily(
+        "cordboard_second_hearings", "Short answers that were recognised twice."
+    )
+    hearings.add_metric([], agent.second_hearings)
+    yield hearings
     yield _gauge(
         "agent_loop_lag_seconds",
         "How late the agent process gets to what it has to do, mean of 2 s.",

@@ -61,7 +61,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    configure_log(config.log, "media")
+    configure_log(config.log, "media", wait_s=0.0)
     asyncio.run(serve(config))
     return 0
 

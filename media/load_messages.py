@@ -26,6 +26,8 @@ class AgentFigures(Message):
     """0 to 100."""
     engine_wait_ms: dict[str, float] = field(default_factory=dict)
     """By job: ``recognizer``, ``language_model``, ``turn_model``, ``voice``."""
+    second_hearings: int = 0
+    """Short answers that were recognised twice since the process started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -21,12 +23,17 @@ _LEVELS = {
 }
 
 
-def configure_log(config: LogConfig, role: str) -> None:
+WAIT_S = 0.2
+"""A process may wait so long, once, for a log that nobody reads; one in real time may not."""
+
+
+def configure_log(config: LogConfig, role: str, *, wait_s: float = WAIT_S) -> None:
     """Configure logging of this process once, to standard error; each event is one whole line.
 
     Args:
         config: the ``log`` section.
         role: which process speaks; every line carries it.
+        wait_s: how long a full pipe is waited for before lines are dropped.
     """
 
     def add_role(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -47,7 +54,13 @@ def configure_log(config: LogConfig, role: str) -> None:
         if console
         else structlog.processors.JSONRenderer()
     )
-    lines = LineLogger(sys.stderr.fileno())
+
+    def tell_dropped(lines: int) -> str:
+        now = datetime.now(UTC).isoformat()
+        event = {"lines": lines, "event": "log_lines_dropped", "role": role, "level": "warning"}
+        return json.dumps({**event, "timestamp": now}) if not console else f"{now} {event}"
+
+    lines = LineLogger(sys.stderr.fileno(), wait_s, tell_dropped)
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         add_role,

@@ -7,7 +7,7 @@ threads. Cancelling the awaiting task stops the work as soon as the engine can.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,11 +90,15 @@ class RecognizerModel(Protocol):
     name: str
     language: str
 
-    def open(self, likely: Sequence[str] = ()) -> RecognizerSession:
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> RecognizerSession:
         """Open a session for one call.
 
         Args:
             likely: words that may well be all that a caller says.
+            may_repeat: asked, in any thread, right before a short answer is heard a second time;
+                False leaves it at the first.
         """
         ...
 
@@ -131,12 +135,17 @@ class Dialogue(Protocol):
         Args:
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
-            urgent: first tokens of this go before later tokens of other calls.
+            urgent: somebody waits for it: its first tokens go before all that nobody waits for yet
+                and before later tokens of other calls.
             likely: texts that the answer may repeat, likeliest first; they change how fast it
                 comes, never what it says.
             grammar: GBNF that the answer must follow, where the engine can; what comes is to be
                 checked all the same.
         """
+        ...
+
+    def hurry(self) -> None:
+        """Make what is being generated urgent: now somebody waits for it."""
         ...
 
     def close(self) -> None:

@@ -272,6 +272,8 @@ class LlamaDialogue:
         self._sequence = sequence
         self._shared = shared
         self._closed = False
+        self._job: Job | None = None
+        """The answer that is being worked out."""
         self.stats = JobStats()
         """What the last prompt cost."""
         budget = len(shared.tokens) + owner.options.dialogue_tokens
@@ -321,7 +323,7 @@ class LlamaDialogue:
         Args:
             messages: system prompt, history, and the caller's words last.
             max_tokens: hard end.
-            urgent: first tokens of this go before later tokens of other calls.
+            urgent: somebody waits; see :meth:`hurry`.
             likely: texts that the answer may repeat.
             grammar: GBNF that the answer must follow.
 
@@ -346,17 +348,25 @@ class LlamaDialogue:
             grammar=owner.grammar(grammar) if grammar is not None else None,
             likely=owner.tokens_of(likely),
         )
+        self._job = job
         owner.engine.submit(self._sequence, job)
         try:
             while (piece := await pieces.get()) is not None:
                 yield piece
             self.stats = await ended
         finally:
+            if self._job is job:
+                self._job = None
             if not ended.done():
                 job.cancelled = True
                 owner.engine.wake()
             # A failure that nobody waits for any more must not be reported as forgotten.
             ended.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def hurry(self) -> None:
+        """Let the answer that is being worked out go before those that nobody waits for yet."""
+        if self._job is not None:
+            self._job.rank = Rank.FIRST
 
     def close(self) -> None:
         """Give the sequence back."""

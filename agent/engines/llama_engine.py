@@ -30,8 +30,9 @@ from media.realtime import step_back
 
 _log = structlog.get_logger(__name__)
 
-_FIRST_TOKENS = 6
-"""An answer's first clause: until then it goes before other calls' later tokens."""
+_FIRST_TOKENS = 16
+"""An answer's first clause: until then it goes before other calls' later tokens. Nothing is heard
+of an answer whose first clause is not whole."""
 
 
 @dataclass(slots=True)
@@ -254,7 +255,7 @@ class LlamaEngine:
         rank = lane.job.rank
         if rank <= Rank.EARLY and lane.generated >= _FIRST_TOKENS:
             rank = Rank.LATER
-        return Work(lane.sequence, rank, len(lane.pending), lane.served_ns)
+        return Work(lane.sequence, rank, len(lane.pending), lane.served_ns, lane.job.submitted_ns)
 
     def _step(self, now_ns: int) -> None:
         works = [self._work(lane) for lane in self._lanes.values() if lane.pending]

@@ -96,6 +96,7 @@ class Job:
     max_tokens: int
     """0 only fills the cache."""
     rank: Rank
+    """May be changed by any thread; obeyed at the next step."""
     on_text: Callable[[str], None]
     on_end: Callable[[JobStats, Exception | None], None]
     sampling: SamplingOptions = field(default_factory=SamplingOptions)

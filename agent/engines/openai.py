@@ -174,6 +174,9 @@ class OpenAiDialogue:
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as fault:
             raise self._owner.failure(fault) from fault
 
+    def hurry(self) -> None:
+        """Do nothing: such servers know no urgency."""
+
     def close(self) -> None:
         """Forget the call; the server keeps nothing of ours but its cache."""
         self._warmed = False

@@ -11,7 +11,7 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +56,10 @@ class VoskRecognizer:
         first.AcceptWaveform(bytes(_RATE_HZ))  # the first words ever take a second longer
         first.FinalResult()
 
-    def open(self, likely: Sequence[str] = ()) -> VoskSession:
-        """Open a session for one call; what is likely changes nothing here."""
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> VoskSession:
+        """Open a session for one call; what is likely changes nothing here, nothing is repeated."""
         return VoskSession(self._model, self._threads)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -126,6 +126,12 @@ class WhisperModel:
         self._queue.append(job)
         self.lock.notify_all()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for a thread that takes what is urgent."""
+        with self.lock:
+            return any(each.rank is not _Rank.PARTIAL for each in self._queue)
+
     def withdraw(self, job: _Job) -> None:
         """Forget a queued recognition or let a running one stop; the caller holds the lock."""
         job.unwanted = True
@@ -179,16 +185,23 @@ class WhisperRecognizer:
         self._model = model
         self._prompt = prompt
 
-    def open(self, likely: Sequence[str] = ()) -> WhisperSession:
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> WhisperSession:
         """Open a session for one call."""
-        return WhisperSession(self._model, self.language, self._prompt, likely)
+        return WhisperSession(self._model, self.language, self._prompt, likely, may_repeat)
 
 
 class WhisperSession:
     """One call's recognition; see :class:`agent.engines.base.RecognizerSession`."""
 
     def __init__(
-        self, model: WhisperModel, language: str, prompt: str, likely: Sequence[str] = ()
+        self,
+        model: WhisperModel,
+        language: str,
+        prompt: str,
+        likely: Sequence[str] = (),
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> None:
         self.served = 0
         """When the model last worked for this session, in jobs."""
@@ -196,6 +209,7 @@ class WhisperSession:
         self._language = language
         self._prompt = prompt
         self._likely = f"{', '.join(likely).capitalize()}." if likely else ""
+        self._may_repeat = may_repeat
         self._voice = model.voice_activity.open()
         self._job: _Job | None = None
         self.start()
@@ -298,8 +312,13 @@ class WhisperSession:
                 return Words("", 0.0)
             samples = job.utterance.audio(start, whole)
         assert decoder is not None
+
+        def may_repeat() -> bool:
+            # a partial one's words are looked at for a moment, and nobody waits for a luxury
+            return job.rank is not _Rank.PARTIAL and not self._model.busy and self._may_repeat()
+
         return decoder.recognize(
-            samples, self._language, self._prompt, lambda: job.unwanted, self._likely
+            samples, self._language, self._prompt, lambda: job.unwanted, self._likely, may_repeat
         )
 
     def _work_ahead(self) -> None:

@@ -44,6 +44,8 @@ _SHORT_ANSWERS = {"en": "Yes. No. Yeah. Okay. Sure. Mm-hm. Uh-huh."}
 """A single word without a sentence around it is often taken for nothing or for another word. One
 that was not surely recognised is heard once more as if such words, and those of the agent's matter,
 had come before: of 180 single words of four voices 124 were right at once, 136 then."""
+_FEW_WORDS = 2
+"""What the first time had more words was no single one, and is not heard again."""
 _SURE = 0.6
 """Words with this confidence are not heard again."""
 _SECOND_CONFIDENCE = 0.45
@@ -111,6 +113,7 @@ class WhisperDecoder:
         prompt: str = "",
         unwanted: Callable[[], bool] = lambda: False,
         likely: str = "",
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> Words:
         """Return the words of 8 kHz audio, at most 28 s.
 
@@ -118,8 +121,9 @@ class WhisperDecoder:
             samples: the audio.
             language: BCP 47 tag.
             prompt: words likely to be said, as a sentence that came before.
-            unwanted: asked between encoder and decoder.
+            unwanted: asked between encoder and decoder, and before words are heard again.
             likely: words that may well be all that is said.
+            may_repeat: asked right before words are heard again; False leaves it at the first time.
 
         Raises:
             Abandoned: ``unwanted`` said so.
@@ -130,18 +134,20 @@ class WhisperDecoder:
         if unwanted():
             raise Abandoned
         words, _ = self._decode(encoded, len(samples), language, prompt)
-        if len(samples) > _SHORT_SAMPLES or words.confidence >= _SURE:
+        long = len(samples) > _SHORT_SAMPLES or len(words.text.split()) > _FEW_WORDS
+        expected = f"{_SHORT_ANSWERS.get(language.lower().split('-')[0], '')} {likely}".strip()
+        if long or words.confidence >= _SURE or not expected:
             return words
-        return self._decode_again(encoded, len(samples), language, likely, words) or words
+        if unwanted():
+            raise Abandoned
+        if not may_repeat():
+            return words
+        return self._decode_again(encoded, len(samples), language, expected, likely, words) or words
 
     def _decode_again(
-        self, encoded: Any, samples: int, language: str, likely: str, first: Words
+        self, encoded: Any, samples: int, language: str, expected: str, likely: str, first: Words
     ) -> Words | None:
         """Return what was said if it was a short answer, None where it hardly was one."""
-        answers = _SHORT_ANSWERS.get(language.lower().split("-")[0], "")
-        expected = f"{answers} {likely}".strip()
-        if not expected:
-            return None
         words, no_speech = self._decode(encoded, samples, language, expected)
         said = _letters(words.text)
         if no_speech > _NO_SHORT_SPEECH or (not first.text and said <= _HUMS):

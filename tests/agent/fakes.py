@@ -117,7 +117,9 @@ class FakeRecognizer:
         self.fault: Exception | None = None
         self._numbers: list[int] = []
 
-    def open(self, likely: Sequence[str] = ()) -> FakeRecognizer:
+    def open(
+        self, likely: Sequence[str] = (), may_repeat: Callable[[], bool] = lambda: True
+    ) -> FakeRecognizer:
         return self
 
     def start(self) -> None:
@@ -168,12 +170,19 @@ class FakeModel:
     asked: list[list[ChatMessage]] = field(default_factory=list)
     cancelled: int = 0
     prefills: int = 0
+    prefilled_into: int = 0
+    """Prefills while an answer was generated: the engine ends the answer for them."""
+    urgent: list[bool] = field(default_factory=list)
+    """Of each answer that was asked for."""
+    hurried: int = 0
+    generating: int = 0
 
     async def open(self, prefix: Sequence[ChatMessage]) -> FakeModel:
         return self
 
     async def prefill(self, messages: Sequence[ChatMessage]) -> None:
         self.prefills += 1
+        self.prefilled_into += self.generating
         await asyncio.sleep(0)
 
     async def generate(
@@ -186,11 +195,13 @@ class FakeModel:
         grammar: str | None = None,
     ) -> AsyncIterator[str]:
         self.asked.append(list(messages))
+        self.urgent.append(urgent)
         question = messages[-1].text.split("Caller: ")[-1].lower()
         answer = next(
             (each for key, each in self.answers.items() if key in question), "I do not know."
         )
         whole = False
+        self.generating += 1
         try:
             await asyncio.sleep(self.first_token_s)
             for count, token in enumerate(answer.split(" ")):
@@ -200,7 +211,11 @@ class FakeModel:
                 await asyncio.sleep(self.token_s)
             whole = True
         finally:
+            self.generating -= 1
             self.cancelled += not whole
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     def close(self) -> None:
         pass

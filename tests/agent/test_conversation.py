@@ -93,6 +93,39 @@ def test_answers_a_question() -> None:
     assert answer.first_token_ms < answer.first_audio_ms <= answer.response_ms
 
 
+def test_an_answer_is_urgent_once_somebody_waits_for_it() -> None:
+    """What is prepared in the pause gives way to other calls; the end of the turn changes that."""
+    seen: list[int] = []
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 2.0
+        await phone.say("How long does the battery last?", 300)
+        seen.append(phone.model.hurried)
+        await phone.until_quiet()
+        seen.append(phone.model.hurried)
+
+    phone = hold_call(script)
+    assert phone.model.urgent == [False]
+    assert seen == [0, 1]
+
+
+def test_nothing_is_prefilled_into_an_answer() -> None:
+    """A clip that ends, or a last partial word, cuts no answer: both use the call's sequence."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s = 0.5
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until(lambda: phone.model.generating == 1)
+        delivery = phone.conversation._exchanges.delivery
+        await delivery.remember()
+        await delivery.foresee("What about the warranty?")
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    assert phone.model.prefills and not phone.model.prefilled_into
+    assert phone.turns(Speaker.AGENT)[-1].text == ANSWERS["battery"]
+
+
 def test_the_answer_is_prepared_while_the_silence_lasts() -> None:
     """The first audio is in hand before the end of the turn is decided."""
 
@@ -278,6 +311,20 @@ def test_a_late_answer_gets_one_filler() -> None:
 
     said = hold_call(script).turns(Speaker.AGENT)
     assert [each.source for each in said] == ["greeting", "filler", "model"]
+
+
+def test_an_answer_whose_words_are_coming_is_not_put_behind_a_filler() -> None:
+    """Its first words are there at 1.5 s, its audio after 1.7 s: nothing is said in between."""
+
+    async def script(phone: Phone) -> None:
+        phone.model.first_token_s, phone.voice.delay_s = 1.2, 0.35
+        await phone.say("How long does the battery last?", 1_500)
+        await phone.until_quiet()
+
+    phone = hold_call(script)
+    said = phone.turns(Speaker.AGENT)
+    assert [each.source for each in said] == ["greeting", "model"]
+    assert said[-1].response_ms is not None and 1_700 < said[-1].response_ms < 2_200
 
 
 def test_an_answer_behind_a_filler_is_heard_whole() -> None:

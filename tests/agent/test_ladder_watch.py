@@ -83,3 +83,12 @@ async def test_a_busy_event_loop_is_seen() -> None:
         await running
     assert watch.step >= Step.NO_PROVISIONAL
     assert watch.load.loop_lag_ms > 20
+
+
+def test_short_answers_are_heard_twice_only_while_there_is_room() -> None:
+    """The first step of the ladder gives it up; what was allowed is counted."""
+    watch = LadderWatch(LadderConfig(), lambda: None, lambda: 0, lambda: 0.0)
+    assert watch.allow_second_hearing() and watch.allow_second_hearing()
+    watch.allowance.follow(Step.NO_PROVISIONAL, 12)
+    assert not watch.allow_second_hearing()
+    assert watch.figures(0).second_hearings == 2

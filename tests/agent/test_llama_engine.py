@@ -281,3 +281,19 @@ def test_an_engine_that_cannot_go_on_says_so(context: Counting) -> None:
     context.broken = True
     engine.submit(1, Answer().job([1, 2]))
     assert lost.wait(5)
+
+
+def test_an_answer_that_somebody_waits_for_now_goes_first(
+    engine: LlamaEngine, context: Counting
+) -> None:
+    """A job's rank may change while it is computed: the younger one overtakes."""
+    answers = {1: Answer(), 2: Answer()}
+    jobs = {key: each.job([1] * 299 + [7], rank=Rank.EARLY) for key, each in answers.items()}
+    context.gate.clear()
+    for key, job in jobs.items():
+        engine.submit(key, job)
+    jobs[2].rank = Rank.FIRST
+    context.gate.set()
+    assert {each.wait().text for each in answers.values()} == {"hi"}
+    computed = [each.sequence for batch in context.batches for each in batch]
+    assert computed[::-1].index(2) > computed[::-1].index(1)

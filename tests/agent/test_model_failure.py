@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from agent.answering import FAILURES
+from agent.answering import FAILURES, Answer, Answering
 from agent.engines.base import ChatMessage, Samples
+from agent.persona import Persona
+from agent.speech import Speech
 from media import RemoteError
 from media.config.model import AgentConfig, AgentLimits
 from media.messages import ConversationFailed, Speaker, TransferRequested, Turn
-from tests.agent.fakes import FakeModel, FakeVoice, Phone, run_virtual
+from tests.agent.fakes import FakeModel, FakeVoice, Phone, now_ns, run_virtual
 from tests.agent.test_conversation import ANSWERS, PERSONA
 
 pytestmark = pytest.mark.unit
@@ -89,12 +92,91 @@ def test_the_fact_is_said_and_the_record_says_why() -> None:
     assert not failures(phone)
 
 
-def test_a_fault_in_mid_answer_is_followed_by_the_fact() -> None:
-    """What was begun is not left hanging: the whole fact follows."""
+def test_a_fault_in_mid_answer_is_followed_by_the_rest_of_the_fact() -> None:
+    """What was begun is neither left hanging nor said again."""
     (turn,) = answers(call([QUESTION], fails_after=9))
-    assert turn.text.startswith("The battery lasts about six months")
-    assert turn.text.endswith(FACT)
+    assert turn.text == "The battery lasts about six months, and charges in five hours."
     assert turn.detail["failed"] == 1.0
+
+
+@pytest.mark.parametrize("second", [0, 9])
+def test_a_fault_in_mid_answer_counts(second: int) -> None:
+    """It is the first of two in a row, whether the second one comes at once or in mid-answer."""
+
+    async def hold() -> Phone:
+        persona = replace(PERSONA, limits=AgentLimits())
+        phone = Phone(persona, ANSWERS, queues=("support",))
+        phone.model = model = FailingModel(ANSWERS, fails_after=None)
+        await phone.dial()
+        await phone.until_quiet()
+        for fails_after in (9, second):
+            model.fails_after = fails_after
+            await phone.say(QUESTION, 1_500)
+            await phone.until_quiet()
+        await phone.hang_up()
+        return phone
+
+    phone = run_virtual(hold())
+    first, last = answers(phone)
+    assert first.text.endswith("charges in five hours.")
+    assert last.text.endswith(PERSONA.handover.stalled)
+    assert last.text.startswith("The battery lasts") is bool(second)
+    (wish,) = [each for each in phone.edge if isinstance(each, TransferRequested)]
+    assert wish.queue == "support"
+
+
+def test_a_question_with_pauses_fails_once() -> None:
+    """Answers that were prepared in pauses and failed failed nobody: the caller was talking."""
+
+    async def hold() -> Phone:
+        persona = replace(PERSONA, limits=AgentLimits())
+        phone = Phone(persona, ANSWERS, queues=("support",))
+        phone.model = model = FailingModel(ANSWERS, fails_after=None)
+        phone.turn_model.probability = 0.0
+        await phone.dial()
+        await phone.until_quiet()
+        model.fails_after = 0
+        for each in ("Tell me something about the battery and", "the battery and"):
+            await phone.say(each, 1_200)
+            await phone.wait(600)
+        await phone.say("how long the battery lasts", 1_200)
+        await phone.until_quiet()
+        await phone.hang_up()
+        return phone
+
+    phone = run_virtual(hold())
+    assert len(phone.model.asked) >= 2
+    assert len(phone.turns(Speaker.CALLER)) == 1
+    assert [each.text for each in answers(phone)] == [FACT]
+    assert not [each for each in phone.edge if isinstance(each, TransferRequested)]
+
+
+def test_a_fault_of_our_own_is_none_of_the_engines() -> None:
+    """What goes wrong in whoever plays an answer is not hidden behind a stand-in."""
+
+    async def hold() -> Answer:
+        persona = Persona("support", PERSONA, Speech(FakeVoice()))
+        answer = Answer("When are you open?", 0)
+        answer.wanted.set()
+
+        def broken(_: Answer) -> None:
+            raise LookupError("no such clip")
+
+        with pytest.raises(LookupError):
+            await Answering(persona, FakeModel({}), now_ns).fill(answer, [], "", broken)
+        return answer
+
+    answer = run_virtual(hold())
+    assert not answer.failed and len(answer.pieces) == 1
+
+
+def test_the_log_has_where_an_engine_failed() -> None:
+    """The reason in a word, and the trace."""
+    with capture_logs() as logs:
+        call([QUESTION])
+    (line,) = [each for each in logs if each["event"] == "answer_failed"]
+    assert line["reason"] == "RemoteError: the model's server is gone"
+    assert isinstance(line["exc_info"], RemoteError)
 
 
 def test_a_second_fault_in_a_row_asks_a_person() -> None:

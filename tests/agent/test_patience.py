@@ -6,6 +6,7 @@ from agent.endpointing import PRESETS
 from agent.patience import (
     FAREWELL_LIMIT_MS,
     FAREWELL_MS,
+    FORMING_MS,
     GIVE_UP_MS,
     Action,
     Patience,
@@ -148,3 +149,36 @@ def test_a_persona_says_when_its_filler_comes() -> None:
     core = Patience(LIMITS, filler_ms=900)
     core.answer_due(0)
     assert core.receive_tick(899 * MS) == [] and core.receive_tick(900 * MS) == [Action.FILL]
+
+
+def test_a_filler_waits_a_little_for_words_that_are_coming() -> None:
+    """Half a second more, then it is said all the same."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    core.forming = True
+    assert core.receive_tick(FILLER_MS * MS) == []
+    assert core.next_deadline_ns() == (FILLER_MS + FORMING_MS) * MS
+    assert core.receive_tick((FILLER_MS + FORMING_MS - 1) * MS) == []
+    assert core.receive_tick((FILLER_MS + FORMING_MS) * MS) == [Action.FILL]
+
+
+def test_words_that_stop_coming_put_nothing_off() -> None:
+    """A fault while the filler is put off: it is due at once."""
+    core = Patience(LIMITS)
+    core.answer_due(0)
+    core.forming = True
+    assert core.receive_tick((FILLER_MS + 100) * MS) == []
+    core.forming = False
+    assert core.receive_tick((FILLER_MS + 100) * MS) == [Action.FILL]
+
+
+@pytest.mark.parametrize("filler_ms", [500, 1_700, 3_000])
+def test_a_filler_that_is_put_off_keeps_dead_air_under_four_seconds(filler_ms: int) -> None:
+    """Neither before it nor without one."""
+    core = Patience(LIMITS, filler_ms=filler_ms, forming=True)
+    core.answer_due(0)
+    due_ms = min(filler_ms + FORMING_MS, GIVE_UP_MS)
+    assert due_ms < 4_000 and core.receive_tick(due_ms * MS) == [Action.FILL]
+    silent = Patience(LIMITS, fillers=False, forming=True)
+    silent.answer_due(0)
+    assert silent.receive_tick(GIVE_UP_MS * MS) == [Action.GIVE_UP]

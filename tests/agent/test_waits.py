@@ -103,6 +103,9 @@ async def test_an_answer_that_is_left_early_stops_the_model() -> None:
             finally:
                 closed.set()
 
+        def hurry(self) -> None:
+            raise AssertionError("nobody asked for it")
+
         def close(self) -> None:
             raise AssertionError("nobody asked for it")
 
@@ -111,3 +114,43 @@ async def test_an_answer_that_is_left_early_stops_the_model() -> None:
         async for _ in pieces:
             break
     assert closed.is_set()
+
+
+async def test_an_answer_that_nobody_waits_for_yet_is_no_load() -> None:
+    """The wait begins when the answer is wanted, and an answer that came before had none."""
+    hurried: list[int] = []
+
+    class Dialogue:
+        async def prefill(self, messages: object) -> None:
+            raise AssertionError("nobody asked for it")
+
+        async def generate(self, *_: object, **__: object) -> AsyncIterator[str]:
+            await asyncio.sleep(0)
+            yield "word "
+            yield "word "
+
+        def hurry(self) -> None:
+            hurried.append(clock.now_ns)
+
+        def close(self) -> None:
+            raise AssertionError("nobody asked for it")
+
+    clock = Clock()
+    for wanted_after in (None, 0, 1):
+        waits = Waits(clock)
+        dialogue = WatchedDialogue(Dialogue(), waits)
+        stream = dialogue.generate([], max_tokens=5, urgent=False)
+        first = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        clock.now_ns += 100 * MS
+        if wanted_after == 0:
+            dialogue.hurry()
+            assert waits.by_job() == {"language_model": 0.0}
+            clock.now_ns += 30 * MS
+        await first
+        if wanted_after == 1:
+            dialogue.hurry()
+        await stream.aclose()
+        expected = {"language_model": 30.0} if wanted_after == 0 else {}
+        assert waits.by_job() == expected
+    assert len(hurried) == 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.words import made_of, same_words, split_words
+from agent.words import made_of, rest_of, same_words, split_words
 
 pytestmark = pytest.mark.unit
 
@@ -34,3 +34,20 @@ def test_hums_in_every_spelling_are_the_same() -> None:
     assert made_of(split_words("Mm-hmm, uh huh. Okay"), ("mm-hm", "uh-huh", "okay"))
     assert not made_of(split_words("okay but"), ("okay",))
     assert not made_of((), ("okay",))
+
+
+@pytest.mark.parametrize(
+    ("said", "rest"),
+    [
+        ("", "The battery lasts about six months and charges in five hours."),
+        ("Yes,", "The battery lasts about six months and charges in five hours."),
+        ("The", "battery lasts about six months and charges in five hours."),
+        ("It lasts about six months,", "and charges in five hours."),
+        ("It is the", "The battery lasts about six months and charges in five hours."),
+        ("Five, about", "The battery lasts about six months and charges in five hours."),
+        ("The battery lasts about six months and charges in five hours", ""),
+    ],
+)
+def test_what_was_said_of_a_text_is_not_said_again(said: str, rest: str) -> None:
+    """It goes on behind the last words said, if they are from it."""
+    assert rest_of("The battery lasts about six months and charges in five hours.", said) == rest

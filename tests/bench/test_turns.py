@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench import turns
 from tests.bench.caller import Measured
 from tests.bench.script import Kind
-from tests.bench.turns import Judged, judge_turns, table
+from tests.bench.turns import Judged, judge_turns, run_turns, table
 from tests.bench.wilson import bound
 
 pytestmark = pytest.mark.unit
@@ -108,3 +110,24 @@ def test_the_table_counts_and_lists_what_failed() -> None:
     assert "stopped the agent for good: 'Mm-hm.' (slt)" in text
     assert "not counted, the agent had finished before: 1" in text
     assert "a call failed" in text
+
+
+def test_a_caller_who_is_lost_is_an_error_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the fault: it is told, the calls behind it are made, and the run did not succeed."""
+    made: list[int] = []
+
+    class Lost:
+        def __init__(self, *_: Any) -> None:
+            made.append(1)
+
+        def run(self, steps: Any) -> None:
+            raise KeyError("turns")
+
+    monkeypatch.setattr(turns, "turns_script", lambda: [[], [object()], [object()]])
+    monkeypatch.setattr(turns, "Caller", Lost)
+    monkeypatch.setattr(turns, "_PROGRESS_S", 0.01)
+    text, went_through = run_turns(None, tmp_path, 1, 1)  # type: ignore[arg-type]
+    assert not went_through and len(made) == 2
+    assert text.count("caller 0: KeyError: 'turns'") == 2

@@ -12,6 +12,7 @@ import math
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -93,27 +94,42 @@ def _work(
             steps = calls.get_nowait()
         except queue.Empty:
             return
-        retries = 3
-        while steps and retries:
-            caller = Caller(service, number, 1)
-            caller.run(steps)
-            try:
-                record = service.record(caller.sip_call_id)
-            except AssertionError as error:
-                errors.append(str(error).splitlines()[0])
-                break
-            judge(caller, record)
-            mine = judge_turns(caller.rows, record["turns"])
-            judged += mine
-            with lines.open("a") as file:
-                file.writelines(f"{json.dumps(asdict(each))}\n" for each in mine)
-            if caller.error:
-                errors.append(caller.error)
-                retries -= 1
-            # whoever was hung up on calls again; what is spoken into an answer needs its question
-            steps = steps[len(caller.rows) :]
-            while steps and steps[0].kind in SPOKEN_INTO:
-                steps = steps[1:]
+        try:
+            _talk(service, steps, number, judged, errors, lines)
+        except Exception as error:  # a caller who is lost must not look like one who was content
+            traceback.print_exc()
+            errors.append(f"caller {number}: {type(error).__name__}: {error}")
+
+
+def _talk(
+    service: Service,
+    steps: list[Step],
+    number: int,
+    judged: list[Judged],
+    errors: list[str],
+    lines: Path,
+) -> None:
+    retries = 3
+    while steps and retries:
+        caller = Caller(service, number, 1)
+        caller.run(steps)
+        try:
+            record = service.record(caller.sip_call_id)
+        except AssertionError as error:
+            errors.append(str(error).splitlines()[0])
+            break
+        judge(caller, record)
+        mine = judge_turns(caller.rows, record["turns"])
+        judged += mine
+        with lines.open("a") as file:
+            file.writelines(f"{json.dumps(asdict(each))}\n" for each in mine)
+        if caller.error:
+            errors.append(caller.error)
+            retries -= 1
+        # whoever was hung up on calls again; what is spoken into an answer needs its question
+        steps = steps[len(caller.rows) :]
+        while steps and steps[0].kind in SPOKEN_INTO:
+            steps = steps[1:]
 
 
 def judge_turns(rows: list[Measured], turns: list[dict[str, Any]]) -> list[Judged]:

@@ -58,7 +58,7 @@ QUEUES = QueueStatus(
     ),
     (PersonView("anna", "101", "busy", 3, 4), PersonView("ben", "102", "idle", 9, 3)),
 )
-AGENT = AgentFigures(2, 1, 3, 4.0, 25.0, {"recognizer": 310.0})
+AGENT = AgentFigures(2, 1, 3, 4.0, 25.0, {"recognizer": 310.0}, 7)
 
 
 def free_port() -> int:
@@ -148,6 +148,7 @@ async def test_a_scrape_shows_calls_workers_media_and_load() -> None:
     assert found["cordboard_agent_loop_lag_seconds"] == 0.004
     assert found["cordboard_cpu_pressure_ratio"] == 0.25
     assert found["cordboard_engine_wait_seconds engine=recognizer"] == 0.31
+    assert found["cordboard_second_hearings_total"] == 7
 
 
 async def test_a_scrape_shows_queues_and_people() -> None:
