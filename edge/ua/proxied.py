@@ -11,7 +11,7 @@ from collections.abc import Mapping
 SOURCE_HEADER = "X-Cordboard-Source"
 """``address:port;transport=udp``; IPv6 addresses in brackets."""
 IDENTITY_HEADER = "X-Cordboard-Identity"
-"""``phone:NAME`` of a desk phone that has proven its password."""
+"""``trunk:NAME`` or ``phone:NAME`` of who has proven the password."""
 FINAL_HEADER = "X-Cordboard-Final"
 """On a refusal: control's verdict, which no other worker would change."""
 
