@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from media.messages import ResumeConversation
@@ -204,28 +205,36 @@ async def act(rig: Rig, phone: Phone, plan: Plan, at: int, caller: Caller) -> No
 
 async def settle(rig: Rig, plan: Plan, caller: Caller, phones: list[Phone], resumed: int) -> str:
     """Wait for the caller's end of it; return ``connected``, ``back``, ``left`` or ``goodbye``."""
+
+    def is_back() -> bool:
+        back = rig.agent.heard(ResumeConversation)[resumed:]
+        return any(e.call_id == caller.call_id for e in back)  # type: ignore[attr-defined]
+
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if caller.dialog.ended_ns:
             return "left" if caller.dialog.left else "goodbye"
         for phone in phones:
             if caller.dialog.hears(phone.name):
-                await talk(caller.dialog, phone.last, plan)
-                return "connected"
-        back = rig.agent.heard(ResumeConversation)[resumed:]
-        if any(e.call_id == caller.call_id for e in back):  # type: ignore[attr-defined]
+                await talk(caller.dialog, phone.last, plan, is_back)
+                if not is_back():
+                    return "connected"
+        if is_back():
             await until(lambda: caller.dialog.hears("ai") or caller.dialog.left, 4, rig.log)
             return "left" if caller.dialog.left else "back"
         await asyncio.sleep(0.02)
     raise AssertionError(f"nobody has {caller.call_id}")
 
 
-async def talk(caller: Dialog, person: Dialog, plan: Plan) -> None:
-    """Prove that the two hear each other, then have one of them hang up."""
+async def talk(caller: Dialog, person: Dialog, plan: Plan, is_back: Callable[[], bool]) -> None:
+    """Prove that the two hear each other, then have one of them hang up.
+
+    A worker that dies in that moment takes the person's leg, and the caller is back with the AI.
+    """
     await until(lambda: person.hears(caller.phone.tone) or person.ended_ns, 3)
     (person if plan.person_ends else caller).hang_up()
     if plan.person_ends:
-        await until(lambda: caller.ended_ns, 3)
+        await until(lambda: caller.ended_ns or is_back(), 3)
 
 
 async def compare(
