@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.harness.service import free_port
-from tests.transfer.rig import until, write_tone
+from tests.transfer.rig import Caller, Rig, until, write_tone
 from tests.transfer.rtp import FRAME, who
 
 _MODULES = ("g711", "aufile", "aubridge", "sndfile")
@@ -126,3 +126,15 @@ async def check_heard(phone: Baresip) -> None:
     assert heard.count(frozenset({"whisper"})) >= 3
     assert heard.count(frozenset({"caller"})) > 20
     assert frozenset().union(*heard) == {"whisper", "caller"}
+
+
+async def accept_by_key(rig: Rig, caller: Caller, phone: Baresip) -> None:
+    """Have the phone that rings answer, hear the whisper and press 1; the caller must hear it."""
+    trouble = lambda: phone.log() + rig.log()  # noqa: E731
+    await phone.said("ncoming call from", 8)
+    phone.command("accept")
+    await until(lambda: rig.agent.spoken, 6, trouble)
+    await asyncio.sleep(0.5)
+    assert caller.dialog.hears("music")
+    phone.command("sndcode", "1")
+    await until(lambda: caller.dialog.hears("ann"), 6, trouble)

@@ -12,7 +12,7 @@ from edge.trunks.messages import CallPlaced, PlaceCall
 from tests.edge.trunks.carrier import Carrier
 from tests.harness.call_records import rows_of
 from tests.harness.service import free_port
-from tests.transfer.baresip import Baresip, check_heard
+from tests.transfer.baresip import Baresip, accept_by_key, check_heard
 from tests.transfer.conftest import QUICK
 from tests.transfer.rig import Caller, Rig, until
 from tests.transfer.rtp import TONES
@@ -84,15 +84,9 @@ async def registered(rig: Rig, name: str, folder: Path, address: str) -> AsyncIt
         await phone.stop()
 
 
-async def talk(rig: Rig, caller: Caller, phone: Baresip) -> None:
+async def check_talk(rig: Rig, caller: Caller, phone: Baresip) -> None:
     """Have the phone answer and accept; each must hear the other, and nobody else."""
-    trouble = lambda: phone.log() + rig.log()  # noqa: E731
-    await phone.said("ncoming call from", 8)
-    phone.command("accept")
-    await until(lambda: rig.agent.spoken, 6, trouble)
-    await asyncio.sleep(0.5)
-    phone.command("sndcode", "1")
-    await until(lambda: caller.dialog.hears("ann"), 6, trouble)
+    await accept_by_key(rig, caller, phone)
     await asyncio.sleep(0.6)
     assert caller.dialog.hears("ann")
 
@@ -108,7 +102,7 @@ async def test_a_phone_is_called_where_it_registered_from(
     async with registered(rig, name, tmp_path / "one", address) as phone:
         caller = await rig.caller(host=CARRIER)
         caller.ask(queue)
-        await talk(rig, caller, phone)
+        await check_talk(rig, caller, phone)
         phone.command("hangup")
         await until(lambda: caller.dialog.ended_ns, 4, rig.log)
         await rig.recorded(caller.call_id, "connected")
@@ -126,7 +120,7 @@ async def test_of_phones_over_both_the_one_of_medias_family_is_called(
     ):
         caller = await rig.caller(host=CARRIER)
         caller.ask("both")
-        await talk(rig, caller, phone)
+        await check_talk(rig, caller, phone)
         caller.dialog.hang_up()
         await rig.recorded(caller.call_id, "connected")
         await rig.level()
@@ -144,7 +138,7 @@ async def test_the_caller_hangs_up_on_a_phone_over_ip6(rig: Rig, tmp_path: Path)
     async with registered(rig, "200", tmp_path / "two", SIX) as phone:
         caller = await rig.caller(host=CARRIER)
         caller.ask("six")
-        await talk(rig, caller, phone)
+        await check_talk(rig, caller, phone)
         caller.dialog.hang_up()
         await rig.recorded(caller.call_id, "connected")
         await rig.level()

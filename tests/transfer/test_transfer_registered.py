@@ -12,7 +12,7 @@ from edge.queues.messages import QueueStatus, QueueStatusRequest
 from media.messages import ResumeConversation
 from tests.harness.certificate import make_certificate
 from tests.harness.service import free_port
-from tests.transfer.baresip import Baresip, check_heard
+from tests.transfer.baresip import Baresip, accept_by_key, check_heard
 from tests.transfer.conftest import QUICK
 from tests.transfer.rig import Caller, Rig, until
 from tests.transfer.rtp import MS
@@ -97,17 +97,11 @@ async def registered(
 
 async def put_through(rig: Rig, phone: Baresip, queue: str) -> Caller:
     """Have a caller of the carrier transferred, the phone ring, hear the whisper and accept."""
-    trouble = lambda: phone.log() + rig.log()  # noqa: E731
     caller = await rig.caller(host=CARRIER)
     caller.ask(queue)
     await phone.said("ncoming call from", 8)
     assert rig.agent.spoken == []
-    phone.command("accept")
-    await until(lambda: rig.agent.spoken, 6, trouble)
-    await asyncio.sleep(0.5)
-    assert caller.dialog.hears("music")
-    phone.command("sndcode", "1")
-    await until(lambda: caller.dialog.hears("ann"), 6, trouble)
+    await accept_by_key(rig, caller, phone)
     return caller
 
 
