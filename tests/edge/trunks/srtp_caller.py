@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.edge.trunks.caller import Caller
+from tests.edge.trunks.carrier import strongest_hz
 from tests.edge.trunks.srtp_keys import SrtpKeys
+from tests.harness.baresip import Baresip
 from tests.harness.outside_phone import Samples, tone
 from tests.harness.outside_sip import SipMessage
 
@@ -69,3 +75,32 @@ class SrtpCaller(ToneCaller):
 
     def _take(self, datagram: bytes, *more: Any) -> None:
         super()._take(self.keys.unwrap(datagram), *more)
+
+
+def check_baresip_called(
+    folder: Path, port: int, number: str, source: str, baresip_port: int, hz: float
+) -> None:
+    """Call a baresip that takes nothing but RTP/SAVP; each must hear the other's tone.
+
+    Args:
+        folder: of baresip's files.
+        port: of the service.
+        number: that leads to baresip, which is its user part, too.
+        source: address of the caller, who speaks in the clear.
+        baresip_port: where it listens.
+        hz: what baresip sends.
+    """
+    phone = Baresip(
+        folder,
+        tone(hz, 20.0),
+        listen=f"127.0.0.1:{baresip_port}",
+        user=number,
+        more=";mediaenc=srtp-mand;answermode=auto",
+    )
+    phone.start(12)
+    phone.wait_ready()
+    with talking(ToneCaller(port, number, source=source)) as caller:
+        assert caller.hears(hz), phone.output()
+        time.sleep(1.0)
+    heard = phone.finish(20)
+    assert strongest_hz([heard[:8_000]]) == pytest.approx(CALLER_HZ, abs=10)

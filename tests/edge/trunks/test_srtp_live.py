@@ -14,7 +14,13 @@ import pytest
 
 from tests.edge.trunks.carrier import Carrier, strongest_hz
 from tests.edge.trunks.exchange import Exchange
-from tests.edge.trunks.srtp_caller import CALLER_HZ, SrtpCaller, ToneCaller, talking
+from tests.edge.trunks.srtp_caller import (
+    CALLER_HZ,
+    SrtpCaller,
+    ToneCaller,
+    check_baresip_called,
+    talking,
+)
 from tests.edge.trunks.srtp_keys import SrtpKeys
 from tests.harness.baresip import Baresip, call_with_baresip
 from tests.harness.outside_phone import tone
@@ -284,17 +290,4 @@ def test_the_shipped_account_of_baresip_is_encrypted(
 
 def test_baresip_is_called_encrypted(service: Exchange, tmp_path: Path) -> None:
     """Our offer of RTP/SAVP is one that baresip takes, and each hears the other."""
-    phone = Baresip(
-        tmp_path,
-        tone(CARRIER_HZ, 20.0),
-        listen=f"127.0.0.1:{BARESIP_PORT}",
-        user="+49304",
-        more=";mediaenc=srtp-mand;answermode=auto",
-    )
-    phone.start(12)
-    phone.wait_ready()
-    with talking(ToneCaller(service.port, "+49304", source=PLAIN)) as caller:
-        assert caller.hears(CARRIER_HZ), phone.output()
-        time.sleep(1.0)
-    heard = phone.finish(20)
-    assert strongest_hz([heard[:8_000]]) == pytest.approx(CALLER_HZ, abs=10)
+    check_baresip_called(tmp_path, service.port, "+49304", PLAIN, BARESIP_PORT, CARRIER_HZ)
